@@ -10,7 +10,7 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check "uv==0.13.*
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/opt/crossfade UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --frozen --no-dev --extra otel --no-install-project \
+RUN uv sync --frozen --no-dev --extra otel --extra archive --no-install-project \
     && UV_PROJECT_ENVIRONMENT=/opt/build uv sync --frozen --no-dev --group build --no-install-project
 COPY gateway gateway
 COPY shadow shadow

@@ -53,6 +53,7 @@ ELSEWHERE = {
     "gateway/console/server.py": BOOTS,
     "gateway/console/tables.py": PAGES,
     "gateway/console/traffic.py": PAGES,
+    "gateway/control/archiver/boot.py": BOOTS,
     "gateway/control/controller/boot.py": BOOTS,
     "gateway/control/controller/status.py": "tests/integration/test_loop.py reads what it says at each step",
     "gateway/control/exporter/boot.py": BOOTS,

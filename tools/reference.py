@@ -31,6 +31,7 @@ OWNERS = {
     MetricOwner.RECORDER: "Computed from the journal, so a moment late, and complete.",
     MetricOwner.SHADOW: "Of the calls that no app waits for.",
     MetricOwner.EXPORTER: "Of traces; only with `otel` in the settings.",
+    MetricOwner.ARCHIVER: "Of the records' copy in object storage; only with `archive` in the settings.",
 }
 
 

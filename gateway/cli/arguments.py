@@ -69,11 +69,16 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _add_context(parser: Parser) -> None:
-    """The options that name a Crossfade: its settings file and its data directory."""
+def _add_config(parser: Parser) -> None:
+    """The option that names the settings file."""
     parser.add_argument(
         "--config", metavar="FILE", help="settings file (default: crossfade.yaml in this folder, if there is one)"
     )
+
+
+def _add_context(parser: Parser) -> None:
+    """The options that name a Crossfade: its settings file and its data directory."""
+    _add_config(parser)
     parser.add_argument("--data", metavar="DIR", help="data directory (default: `data` in the settings)")
 
 
@@ -89,9 +94,7 @@ def _init(parser: Parser) -> None:
 
 
 def _serve(parser: Parser) -> None:
-    parser.add_argument(
-        "--config", metavar="FILE", help="settings file (default: crossfade.yaml in this folder, if there is one)"
-    )
+    _add_config(parser)
     parser.add_argument("--listen", metavar="HOST:PORT", help="the data port (default: 127.0.0.1:8080)")
     parser.add_argument("--admin", metavar="HOST:PORT", help="the admin port (default: 127.0.0.1:8081)")
     parser.add_argument("--data", metavar="DIR", help="data directory (default: ./crossfade-data)")
@@ -243,9 +246,18 @@ def _records(parser: Parser) -> None:
     imports.add_argument(
         "--no-train", action="store_true", help="use for readiness and evaluation only, never in a dataset"
     )
+    fetch = actions.add_parser("fetch", help="bring what all nodes archived into a directory here, to read it")
+    fetch.add_argument(
+        "archive", nargs="?", metavar="URL", help="the archive, s3://bucket/prefix (default: `archive` in the settings)"
+    )
+    fetch.add_argument(
+        "--to", required=True, type=Path, metavar="DIR", help="directory, for `--data` of commands that read"
+    )
     for each in (tail, show, stats, forget, imports):
         _add_context(each)
         _add_json(each)
+    _add_config(fetch)
+    _add_json(fetch)
 
 
 def _dataset(parser: Parser) -> None:
@@ -581,7 +593,7 @@ COMMANDS: dict[str, Command] = {
     "readiness": Command("readiness", "show which routes are due for a fine-tune, and why", _readiness),
     "savings": Command("savings", "show what candidates saved, less what shadow and judge cost", _savings),
     "report": Command("report", "print one page about a route, to send: gates, pairs, money, moves", _report),
-    "records": Command("records", "see what was recorded: tail, show, stats, forget, import", _records),
+    "records": Command("records", "see what was recorded: tail, show, stats, forget, import, fetch", _records),
     "label": Command("label", "judge pairs of answers, blind, in a terminal", _label),
     "dataset": Command("dataset", "make training files from records: build, inspect, diff, validate", _dataset),
     "eval": Command("evaluation", "test on questions never trained on: add, list, sample, run", _eval),

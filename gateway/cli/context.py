@@ -36,6 +36,8 @@ def data(arguments: argparse.Namespace) -> DataDir:
     """
     if arguments.data and not Path(arguments.data).is_dir():
         hint = "name the directory that the gateway keeps its data in, or its settings with --config"
+        if "://" in arguments.data:
+            hint = f"fetch it first: crossfade records fetch {arguments.data} --to DIR"
         raise SettingsError(FileProblem(f"--data {arguments.data}", None, "no such directory", hint))
     return _named(arguments)
 

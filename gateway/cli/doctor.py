@@ -15,6 +15,7 @@ from gateway.cli.layout import counted
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
 from gateway.doctor import checks as checkup
+from gateway.doctor.archive import archive
 from gateway.doctor.otel import traces
 from gateway.doctor.result import CheckResult
 from gateway.doctor.state import shared_state
@@ -61,6 +62,7 @@ def findings(arguments: argparse.Namespace) -> Iterator[CheckResult]:
     yield from checkup.ports(settings, data)
     yield from checkup.upstreams(settings, os.environ)
     yield from traces(settings)
+    yield from archive(settings)
     if arguments.send_test:
         yield send_test(settings)
 

@@ -1,4 +1,4 @@
-"""`crossfade records`: what was recorded: tail, show, stats, forget; and what others recorded: import."""
+"""`crossfade records`: what was recorded: tail, show, stats, forget; what comes from elsewhere: import, fetch."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ import msgspec
 
 from gateway import clock
 from gateway.admin.filters import FilterError
-from gateway.cli import context, layout, records_import
+from gateway.cli import context, layout, records_fetch, records_import
 from gateway.cli.failure import failed
 from gateway.cli.record_filters import filter_of, pepper
 from gateway.config.settings_file import SettingsError
@@ -224,8 +224,8 @@ def _forget(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     print(
-        "Journals that are not yet recorded go within the hour. Datasets of earlier versions, and copies, keep what "
-        "they hold: build them again.",
+        "Journals that are not yet recorded go within the hour; an archive follows while the gateway runs. Datasets of "
+        "earlier versions, and copies, keep what they hold: build them again.",
         file=sys.stderr,
     )
     return 0
@@ -255,4 +255,7 @@ def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-_ACTIONS = {"tail": _tail, "show": _show, "stats": _stats, "forget": _forget, "import": records_import.run}
+_ACTIONS = {
+    "tail": _tail, "show": _show, "stats": _stats, "forget": _forget, "import": records_import.run,
+    "fetch": records_fetch.run,
+}  # fmt: skip

@@ -7,7 +7,7 @@ No file at all is fine: every field has a default, and the defaults pass everyth
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -20,14 +20,16 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.config import policies_home, state_url
-from gateway.config.otel import OtelSettings, lacking
+from gateway.config import otel, policies_home, state_url
+from gateway.config.otel import OtelSettings
 from gateway.config.quantities import Address, Bytes, Listen, LocalPath, ProxyUrl, Url, size_bytes
 from gateway.config.readiness import ReadinessSettings
 from gateway.config.warm import WarmSettings
 from gateway.config.yaml_file import Loc
 from policies.language.amounts import PPM, Seconds, SharePpm
 from policies.upstream_kinds import Kind
+from records.archive import bucket
+from records.archive.bucket import place_of
 
 OPENAI_URL = "https://api.openai.com/v1"
 LITELLM_URL = "http://litellm/v1"
@@ -288,7 +290,11 @@ class Settings(_Section):
 
     server: ServerSettings = ServerSettings()
     data: LocalPath = Field(default=Path("crossfade-data"), validate_default=True)
-    """The data directory: everything is kept in it."""
+    """The data directory: everything is kept in it. `s3://bucket/prefix`: the default, with that as `archive`."""
+    archive: Annotated[str, AfterValidator(place_of)] | None = None
+    """Where a copy of this node's records is kept besides: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…`. The
+    journal stays local. Who may write there is known from the surroundings, as `AWS_ACCESS_KEY_ID`. Needs the extra
+    `crossfade[archive]`."""
     state: Annotated[str, AfterValidator(_state)] = "sqlite"
     """Where rollouts are kept: `sqlite` in the data directory, for one node; for several `redis://host:6379/0`,
     `rediss://…` with TLS or `unix:///path`, of Redis or Valkey, a database of their own. Keys and audit stay local."""
@@ -320,11 +326,22 @@ class Settings(_Section):
     """What workers do when the control plane has been silent for five minutes: serve the baseline only, or go on.
     `keep` takes effect only while every candidate stands at 100%."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _archive_as_data(cls, value: object) -> object:
+        """`data: s3://…` names where records are kept in the end; what a process works in is always local."""
+        if not isinstance(value, dict):
+            return value
+        stated = cast("dict[str, object]", value)
+        if stated.get("archive") is not None or not str(stated.get("data")).startswith("s3://"):
+            return stated
+        return {name: found for name, found in stated.items() if name != "data"} | {"archive": stated["data"]}
+
     @field_validator("data", mode="before")
     @classmethod
     def _local_data(cls, value: object) -> object:
         if isinstance(value, str) and "://" in value:
-            raise ValueError("records in object storage are not available yet: name a local directory")
+            raise ValueError("a URL, and no directory. hint: name a local one here, and the URL as `archive`")
         return value
 
     @model_validator(mode="after")
@@ -343,8 +360,7 @@ class Settings(_Section):
 
 def contradictions(settings: Settings) -> Iterator[tuple[Loc, str]]:
     """What no single field is wrong about: where, and what to do."""
-    if settings.otel is not None and (missing := lacking()):
-        yield ("otel",), missing
+    yield from _extras(settings)
     named = settings.default_upstream
     if named and named not in settings.upstreams:
         known = ", ".join(settings.upstreams)
@@ -364,6 +380,14 @@ def contradictions(settings: Settings) -> Iterator[tuple[Loc, str]]:
                 hint = 'hint: write its whole name, or "*" for every model of the upstream'
                 yield ("prices", "models", upstream, name), f"is the price of no model: no name has a star. {hint}"
     yield from _open_doors(settings)
+
+
+def _extras(settings: Settings) -> Iterator[tuple[Loc, str]]:
+    """What needs an extra that is not installed."""
+    if settings.otel is not None and (missing := otel.lacking()):
+        yield ("otel",), missing
+    if settings.archive is not None and (missing := bucket.lacking()):
+        yield ("archive",), missing
 
 
 def _open_doors(settings: Settings) -> Iterator[tuple[Loc, str]]:

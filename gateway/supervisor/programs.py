@@ -14,6 +14,7 @@ from gateway.admin.auth import Door, digest
 from gateway.config.otel import OtelSettings
 from gateway.config.settings import LimitSettings, Prices, Settings, Tls
 from gateway.config.surroundings import surroundings
+from gateway.control.archiver import boot as archiver_boot
 from gateway.control.controller import boot as controller_boot
 from gateway.control.exporter import boot as exporting
 from gateway.control.prices import PriceOverride
@@ -50,6 +51,7 @@ class Modules:
     recorder: str = "gateway.control.recorder.process"
     shadow: str = "gateway.control.shadow.process"
     exporter: str = "gateway.control.exporter.process"
+    archiver: str = "gateway.control.archiver.process"
     admin: str = "gateway.console.server"
     litellm: str = "gateway.adapters.litellm"
 
@@ -130,6 +132,7 @@ class Programs:
             "shadow": self.shadow(),
             "admin": self.admin(),
             **({"exporter": self.exporter(self.settings.otel)} if self.settings.otel is not None else {}),
+            **({"archiver": self.archiver(self.settings.archive)} if self.settings.archive is not None else {}),
             **{f"litellm-{name}": self.litellm(name) for name in doors},
         }
 
@@ -193,6 +196,20 @@ class Programs:
             return exporting.encode(self._exporter_boot(otel, ready_fd))
 
         return Program(self.modules.exporter, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
+
+    def archiver(self, archive: str) -> Program:
+        """The archiver, which runs only if the settings name an archive."""
+
+        def boot(ready_fd: int) -> bytes:
+            told = archiver_boot.ArchiverBoot(
+                records=str(self.data.records),
+                archive=archive,
+                exposition=str(self.data.exposition("archiver")),
+                ready_fd=ready_fd,
+            )
+            return archiver_boot.encode(told)
+
+        return Program(self.modules.archiver, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
     def litellm(self, name: str) -> Program:
         """The process that speaks for the litellm upstream `name`; it sees that provider's key and no other."""

@@ -62,6 +62,7 @@ class MetricOwner(StrEnum):
     RECORDER = "recorder"
     SHADOW = "shadow"
     EXPORTER = "exporter"
+    ARCHIVER = "archiver"
 
 
 EXPOSED = tuple(owner for owner in MetricOwner if owner is not MetricOwner.SUPERVISOR)
@@ -316,6 +317,13 @@ METRICS: tuple[Metric, ...] = (
             (),
         ),
         ("otel_lag_seconds", "gauge", "Age of the oldest exchange that the collector has not taken.", (), ()),
+    ),
+    *_rows(
+        MetricOwner.ARCHIVER,
+        ("archive_files_total", "counter", "Files of the records that were copied to the archive.", (), ()),
+        ("archive_bytes_total", "counter", "Their bytes.", (), ()),
+        ("archive_failures_total", "counter", "Looks in which the archive or the disk refused.", (), ()),
+        ("archive_lag_seconds", "gauge", "Age of the oldest file of the records that is not in the archive.", (), ()),
     ),
 )
 

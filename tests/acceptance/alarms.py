@@ -68,6 +68,7 @@ prices:
     slow: {{"*": {{prompt: 0.1, completion: 0.2}}}}
     mute: {{"*": {{prompt: 0.1, completion: 0.2}}}}
 limits: {{in_flight: 24}}
+archive: {archive}
 state: {state}
 """
 LESS_DISK = "capture: {disk_budget: 1KiB}"
@@ -196,7 +197,7 @@ def alarmed(folder: Path, state_folder: Path) -> Generator[AlarmRoom]:
         settings = SETTINGS.format(
             frontier=frontier.base_url, own=own.base_url, slow=slow.base_url, mute=mute.base_url,
             hanging=hanging.base_url,
-            judge=judge.server.port, key=folder / "key", state=state.url,
+            judge=judge.server.port, key=folder / "key", state=state.url, archive=f"file://{folder}/key",
         )  # fmt: skip
         with Serving(folder, settings, worker=REAL) as serving:
             serving.await_ready()
@@ -317,6 +318,16 @@ def _damaged(room: AlarmRoom) -> Generator[GoOn]:
 
 
 @contextlib.contextmanager
+def _unarchived(room: AlarmRoom) -> Generator[GoOn]:
+    """The archive refuses everything from the start on, and a file of the records is an hour old by now."""
+    room.ask()
+    files = room.serving.data / "records" / "exchanges"
+    await_true(lambda: list(files.glob("*/*.parquet")), "a file of records")
+    hour_ago = clock.wall() - 3600.0
+    yield lambda: [os.utime(path, (hour_ago, hour_ago)) for path in files.glob("*/*.parquet")]
+
+
+@contextlib.contextmanager
 def _losing(room: AlarmRoom) -> Generator[GoOn]:
     room.reload(LESS_DISK)
     yield room.ask
@@ -393,6 +404,7 @@ CONDITIONS = {
     "shadow": Condition(_shadow, ("CrossfadeShadowDropping",)),
     "judge": Condition(_judge, ("CrossfadeJudgeSuspended",)),
     "damaged": Condition(_damaged, ("CrossfadeRecordsDamaged",)),
+    "unarchived": Condition(_unarchived, ("CrossfadeArchiveBehind",)),
     "losing": Condition(_losing, ("CrossfadeJournalLosing",)),
     "restarting": Condition(_restarting, ("CrossfadeRestarting",)),
     "hanging": Condition(_hanging, ("CrossfadeJournalLagging", "CrossfadeProcessSilent")),

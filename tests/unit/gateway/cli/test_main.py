@@ -159,6 +159,7 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
         ("eval", "run"): "golden",
         ("records", "tail"): "--json", ("records", "show"): request_id, ("records", "stats"): "",
         ("records", "forget"): "--id none", ("records", "import"): "pairs --from openai",
+        ("records", "fetch"): "--help",
         ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
         ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "", ("dataset", "diff"): f"{dataset} {dataset}",
         ("train", "sft"): f"--dataset {dataset} --base b --out tuned --write-only", ("train", "env"): "--help",
@@ -281,6 +282,7 @@ def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> 
     asked = _complete(str(dataset), request_id="x") | {
         ("serve",): "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --data other-data",
         ("replay",): "--route triage",
+        ("records", "fetch"): "file:///dev/null/none --to fetched",
         ("label",): "triage --by ada",
         ("report",): "triage",
         ("train", "env"): "",
@@ -313,6 +315,7 @@ REFUSED = {
     ("eval", "sample"): "--route r", ("eval", "run"): "x",
     ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
     ("records", "forget"): "--id x", ("records", "import"): "x --from openai",
+    ("records", "fetch"): "--to fetched",
     ("dataset", "build"): "--route r --format trl-sft --out other",
     ("dataset", "inspect"): "nowhere", ("dataset", "diff"): "nowhere nowhere",
     ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",

@@ -128,7 +128,10 @@ lease_expired: keep
         ("capture: {journal_retention: 2h}", "capture.journal_retention: must be less than or equal to 3600"),
         ("capture: {redact: [emial]}", "crossfade.yaml:1:20: capture.redact.0: must be one of email, phone"),
         ("capture: {redact: ['field: ']}", "crossfade.yaml:1:20: capture.redact.0: must be one of email, phone"),
-        ("data: s3://bucket", "records in object storage are not available yet"),
+        ("data: http://bucket", "hint: name a local one here, and the URL as `archive`"),
+        ("data: s3://bucket\narchive: s3://other", "1:7: data: a URL, and no directory"),
+        ("archive: /a/folder", "hint: write it as s3://bucket/prefix"),
+        ("archive: s3://id:key@bucket", "no credentials and no options in a URL"),
         ("lease_expired: 'on'", "lease_expired: must be `baseline` or `keep`"),
         ("prices: {candidate: {nope: {gpu_usd_per_hour: 1}}}", "no upstream is called 'nope'"),
         ("prices: {models: {openai: {gpt-*: {prompt: 1, completion: 1}}}}", "gpt-*: is the price of no model: no name"),
@@ -201,6 +204,14 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
     path.write_text("server: {listen: '127.0.0.1:1', workers: 3}", "utf-8")
     settings = load(path, {}, {("server", "listen"): "127.0.0.1:2", ("data",): "/elsewhere"})
     assert (settings.server.listen.port, settings.server.workers, settings.data) == (2, 3, Path("/elsewhere"))
+
+
+def test_records_in_object_storage(tmp_path: Path) -> None:
+    """A URL as `data` is the archive of the records; what processes work in stays local."""
+    for text in ("data: s3://bucket/prefix/", "archive: s3://bucket/prefix"):
+        settings = read(tmp_path, text)
+        assert (settings.data, settings.archive) == (tmp_path / "crossfade-data", "s3://bucket/prefix")
+    assert read(tmp_path, "data: /var/lib/crossfade\narchive: gs://bucket/a").archive == "gs://bucket/a"
 
 
 def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

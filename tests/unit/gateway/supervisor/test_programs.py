@@ -9,6 +9,7 @@ from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
 from gateway.config.otel import OtelSettings
 from gateway.config.settings import Settings
+from gateway.control.archiver import boot as archiver_boot
 from gateway.control.controller import boot as controller_boot
 from gateway.control.exporter import boot as exporting
 from gateway.control.publish.table import base_table
@@ -97,6 +98,16 @@ def test_an_exporter_runs_only_for_a_collector(plan: Programs, tmp_path: Path) -
     )  # fmt: skip
     assert (boot.trace_ppm, boot.content, boot.redact, boot.ready_fd) == (50_000, False, ("email",), 9)
     assert (boot.journal_retention_s, [each.model for each in boot.prices]) == (600.0, ["", "m"])
+    assert (program.environment, program.nice) == ({"PATH": "/bin"}, plan.recorder().nice)
+
+
+def test_an_archiver_runs_only_for_an_archive(plan: Programs) -> None:
+    """It is told where the records are and where they go, and sees no upstream's key."""
+    assert "archiver" not in plan.control()
+    settings = plan.settings.model_copy(update={"archive": "s3://bucket/prefix"})
+    program = replace(plan, settings=settings).control()["archiver"]
+    boot = archiver_boot.decode(program.boot(9))
+    assert (boot.records, boot.archive, boot.ready_fd) == (str(plan.data.records), "s3://bucket/prefix", 9)
     assert (program.environment, program.nice) == ({"PATH": "/bin"}, plan.recorder().nice)
 
 

@@ -1,0 +1,47 @@
+"""Object storage for tests: an S3 on loopback, and a folder that is used like one."""
+
+import itertools
+import urllib.request
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from records.archive.bucket import Bucket, open_bucket
+
+SECRET = "planted-secret-of-the-storage"
+_NUMBERS = itertools.count()
+
+
+@contextmanager
+def s3() -> Generator[str]:
+    """An S3 with one empty bucket, named in the surroundings as an operator would; the URL of an archive in it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        name = f"records-{next(_NUMBERS)}"
+        made = urllib.request.Request(f"http://{host}:{port}/{name}", method="PUT")
+        urllib.request.urlopen(made).close()  # noqa: S310 -- the same
+        told = {
+            "AWS_ACCESS_KEY_ID": "planted-id", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        }  # fmt: skip
+        with pytest.MonkeyPatch.context() as surroundings:
+            for variable, value in told.items():
+                surroundings.setenv(variable, value)
+            yield f"s3://{name}/team/records"
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=["s3", "file"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bucket]:
+    """An empty place in each kind of storage."""
+    if request.param == "file":
+        yield open_bucket(f"file://{tmp_path}/storage")
+        return
+    with s3() as url:
+        yield open_bucket(url)

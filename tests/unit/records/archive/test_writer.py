@@ -1,0 +1,183 @@
+"""A node's folder follows its records, whatever they do meanwhile."""
+
+import shutil
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+
+from gateway import clock
+from records.archive.bucket import ArchiveError, Bucket, open_bucket
+from records.archive.manifest import NAME
+from records.archive.reader import ArchiveFetch
+from records.archive.writer import IDENTITY, SETTLE_S, Identity, NodeArchive, Push, identity
+from records.erasure import Subject
+from records.forgetting import carry_out, wish
+from records.store import MERGE_FILES, Store
+from tests.fakes.exchanges import AT, exchange_id
+from tests.rooms.crash_points import Killed
+from tests.rooms.stored_records import DAY_S, keep, record
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Bucket:
+    return open_bucket(f"file://{tmp_path}/storage")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "records")
+
+
+@pytest.fixture
+def archive(store: Store, storage: Bucket) -> NodeArchive:
+    return NodeArchive(store, storage, identity(store.root, "Node 1"))
+
+
+def push(archive: NodeArchive) -> Push:
+    return archive.push(clock.wall(), settle_s=0.0)
+
+
+def archived_ids(storage: Bucket, folder: Path) -> list[str]:
+    """What a reader finds there now."""
+    shutil.rmtree(folder, ignore_errors=True)
+    ArchiveFetch(storage, folder).run()
+    return sorted(Store(folder).ids())
+
+
+def ids(*numbers: int) -> list[str]:
+    return sorted(map(exchange_id, numbers))
+
+
+def test_the_archive_follows_the_records(archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
+    """What comes is copied once; what was aged out goes; where nothing changed, nothing is done."""
+    keep(store, "a", record(1), record(2, at=AT + DAY_S * 3))
+    assert push(archive)[::2] == (2, 0)
+    late = record(2, at=AT + DAY_S * 3).id
+    assert archived_ids(storage, tmp_path / "here") == [exchange_id(1), late]
+    assert push(archive) == Push(0, 0, 0)
+    keep(store, "b", record(3, at=AT + DAY_S * 3))
+    store.expire(int((AT + DAY_S * 2) * 1e6))
+    assert push(archive)[::2] == (1, 1)
+    assert archived_ids(storage, tmp_path / "here") == [late, record(3, at=AT + DAY_S * 3).id]
+
+
+def test_a_merge_is_one_file_there_too(archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
+    """Every row is there once, before and after, and what was merged is gone."""
+    for number in range(MERGE_FILES):
+        keep(store, f"{number:04d}", record(number))
+    push(archive)
+    assert archived_ids(storage, tmp_path / "here") == ids(*range(MERGE_FILES))
+    store.publish(store.stage_merge("m"))
+    assert push(archive)[::2] == (1, MERGE_FILES)
+    assert archived_ids(storage, tmp_path / "here") == ids(*range(MERGE_FILES))
+    assert len(storage.names(archive.me.node)) == 2, "one file and the list"
+
+
+def test_who_is_forgotten_here_is_forgotten_there(
+    archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path
+) -> None:
+    """A file that keeps its name and loses a row is another object, and the earlier one goes."""
+    anna, bob = record(1, user="anna"), record(2, user="bob")
+    keep(store, "a", anna, bob)
+    push(archive)
+    with store.held():
+        wish(store, Subject("user", anna.user_id, AT))
+        carry_out(store)
+    assert push(archive)[::2] == (1, 1)
+    assert archived_ids(storage, tmp_path / "here") == [bob.id]
+    assert len(storage.names(archive.me.node)) == 2
+
+
+def test_a_new_file_waits_to_be_merged(archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
+    """What only adds rows comes later; what stands for files that are there comes at once, however new it is."""
+    keep(store, "a", record(1, user="anna"), record(2))
+    now = clock.wall()
+    assert archive.push(now + SETTLE_S / 2) == Push(0, 0, 0)
+    assert archive.lag_s(now + SETTLE_S / 2) == pytest.approx(SETTLE_S / 2, abs=1.0)
+    assert archive.push(now + SETTLE_S + 1).files == 1
+    assert archive.lag_s(now + SETTLE_S + 1) == 0.0
+    with store.held():
+        wish(store, Subject("user", record(1, user="anna").user_id, AT))
+        carry_out(store)
+    assert archive.push(now).files == 1
+    assert archived_ids(storage, tmp_path / "here") == ids(2)
+
+
+def test_a_file_that_is_damaged_here_stays_there(
+    archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path
+) -> None:
+    """It is set aside because nobody can read it: the copy is the better one, until its date goes."""
+    keep(store, "a", record(1))
+    keep(store, "b", record(2))
+    push(archive)
+    (path,) = (path for path in store.files("exchanges") if path.name == "0-a.parquet")
+    path.write_bytes(b"PAR1 damaged")
+    assert store.sweep() == 1
+    push(archive)
+    assert archived_ids(storage, tmp_path / "here") == ids(1, 2)
+    store.expire(int((AT + DAY_S * 9) * 1e6))
+    push(archive)
+    assert storage.names(archive.me.node) == [f"{archive.me.node}/{NAME}"]
+
+
+CHANGES = 2 + 1 + MERGE_FILES
+"""Two files come, then the list, then what was merged goes."""
+
+
+@dataclass(frozen=True)
+class DyingBucket(Bucket):
+    """The process that uses it is killed at its nth change."""
+
+    left: list[int]
+
+    def _do(self, verb: str, *arguments: object) -> object:
+        if verb in ("put", "delete"):
+            if not self.left[0]:
+                raise Killed
+            self.left[0] -= 1
+        return Bucket._do(self, verb, *arguments)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, MERGE_FILES, CHANGES - 1, CHANGES])
+def test_a_death_at_any_moment_leaves_every_row_once(archive: NodeArchive, tmp_path: Path, steps: int) -> None:
+    """Between any two changes a reader finds what was there before or what is there after; the next start ends it."""
+    store, storage = archive.store, archive.bucket
+    for number in range(MERGE_FILES):
+        keep(store, f"{number:04d}", record(number))
+    push(archive)
+    store.publish(store.stage_merge("m"))
+    keep(store, "new", record(99))
+    dying = DyingBucket(**{each.name: getattr(storage, each.name) for each in fields(storage)}, left=[steps])
+    before, after = ids(*range(MERGE_FILES)), ids(*range(MERGE_FILES), 99)
+    with pytest.raises(Killed) if steps < CHANGES else nullcontext():
+        push(NodeArchive(store, dying, archive.me))
+    assert archived_ids(storage, tmp_path / "here") == (before if steps < 3 else after)
+    push(NodeArchive(store, storage, archive.me))
+    assert archived_ids(storage, tmp_path / "here") == after
+    assert len(storage.names(archive.me.node)) == 3, "two files and the list"
+
+
+def test_a_folder_has_one_owner(archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
+    """A copy of the records under the same name, or another's list there: it is not written over, and that is said."""
+    keep(store, "a", record(1))
+    push(archive)
+    other = Store(tmp_path / "other")
+    keep(other, "b", record(2))
+    rival = NodeArchive(other, storage, Identity(archive.me.node, "another"))
+    with pytest.raises(ArchiveError, match=f"is written by another node.*{IDENTITY}"):
+        push(rival)
+    assert archived_ids(storage, tmp_path / "here") == ids(1)
+
+
+def test_a_name_is_kept_as_long_as_the_records_are(tmp_path: Path) -> None:
+    """It is of the machine and of chance: a volume that was lost and made anew leaves the earlier copy alone."""
+    first = identity(tmp_path / "a", "Pod_0.Crossfade!")
+    assert first.node.startswith("pod-0-crossfade-")
+    assert identity(tmp_path / "a", "renamed") == first
+    assert identity(tmp_path / "b", "Pod_0.Crossfade!").node != first.node
+    assert identity(tmp_path / "c", "!!!").node.startswith("node-")
+    (tmp_path / "a" / IDENTITY).write_text("{")
+    with pytest.raises(ArchiveError, match=r"is damaged\. hint: delete it"):
+        identity(tmp_path / "a", "pod")
