@@ -145,8 +145,8 @@ def has_evidence(rollout: dict[str, Any]) -> bool:
 
 
 def is_in(phase: str, rollout: dict[str, Any]) -> bool:
-    """Whether that is its phase."""
-    return rollout["standing"] is not None and rollout["standing"]["phase"] == phase
+    """Whether that is its phase, and the workers' table says so, too: it is published a moment later."""
+    return rollout["standing"] is not None and rollout["standing"]["phase"] == phase and not rollout["weight"]
 
 
 def await_rollout(admin: str, holds: Callable[[dict[str, Any]], bool], what: str) -> None:
