@@ -4,6 +4,7 @@ import itertools
 import urllib.request
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,26 +16,29 @@ SECRET = "planted-secret-of-the-storage"
 _NUMBERS = itertools.count()
 
 
-@contextmanager
-def s3() -> Generator[str]:
-    """An S3 with one empty bucket, named in the surroundings as an operator would; the URL of an archive in it."""
+@cache
+def _server() -> str:
+    """An S3 that lives as long as this process does; its address."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    try:
-        host, port = server.get_host_and_port()
-        name = f"records-{next(_NUMBERS)}"
-        made = urllib.request.Request(f"http://{host}:{port}/{name}", method="PUT")
-        urllib.request.urlopen(made).close()  # noqa: S310 -- the same
-        told = {
-            "AWS_ACCESS_KEY_ID": "planted-id", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        }  # fmt: skip
-        with pytest.MonkeyPatch.context() as surroundings:
-            for variable, value in told.items():
-                surroundings.setenv(variable, value)
-            yield f"s3://{name}/team/records"
-    finally:
-        server.stop()
+    host, port = server.get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+@contextmanager
+def s3() -> Generator[str]:
+    """An S3 with an empty bucket, named in the surroundings as an operator would; the URL of an archive in it."""
+    address, name = _server(), f"records-{next(_NUMBERS)}"
+    made = urllib.request.Request(f"{address}/{name}", method="PUT")  # noqa: S310 -- our own, on loopback
+    urllib.request.urlopen(made).close()  # noqa: S310 -- the same
+    told = {
+        "AWS_ACCESS_KEY_ID": "planted-id", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": address,
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as surroundings:
+        for variable, value in told.items():
+            surroundings.setenv(variable, value)
+        yield f"s3://{name}/team/records"
 
 
 @pytest.fixture(params=["s3", "file"])

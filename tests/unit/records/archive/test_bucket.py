@@ -40,21 +40,17 @@ def test_what_is_not_there_is_no_error(storage: Bucket, tmp_path: Path) -> None:
         storage.put("a/gone", tmp_path / "gone")
 
 
-def test_a_refusal_says_why_and_shows_no_key(tmp_path: Path) -> None:
-    """A bucket that is not there, a storage that is not there: each in words, without the storage's own text."""
+def test_a_refusal_says_why_in_a_word_and_the_storages_own_text_is_not_shown() -> None:
+    """A bucket that is not there: the storage's answer, in which a key may stand, goes no further."""
     with s3() as url:
         nowhere = open_bucket(url.replace("s3://records", "s3://nothing"))
         for refused in (lambda: nowhere.put("a", b""), nowhere.folders, lambda: nowhere.names("a")):
             with pytest.raises(ArchiveError, match=r"^NoSuchBucket \(404\)$"):
                 refused()
-        gone = open_bucket(url)
-    with pytest.raises(ArchiveError) as told:
-        gone.put("a", b"")
-    assert SECRET not in str(told.value)
 
 
 def test_a_storage_that_nobody_answers_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody at the address: said so, and not waited for."""
+    """Nobody at the address: said so, without a key, and not waited for."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")

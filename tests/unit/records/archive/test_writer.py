@@ -30,6 +30,23 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "records")
 
 
+@pytest.fixture(scope="module")
+def single_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many files of a row each as become one, written once for all tests that take a copy."""
+    found = Store(tmp_path_factory.mktemp("single") / "records")
+    for number in range(MERGE_FILES):
+        keep(found, f"{number:04d}", record(number))
+    return found.root
+
+
+@pytest.fixture
+def many(store: Store, single_rows: Path, archive: NodeArchive) -> NodeArchive:
+    """An archive that has them all."""
+    shutil.copytree(single_rows, store.root, dirs_exist_ok=True)
+    push(archive)
+    return archive
+
+
 @pytest.fixture
 def archive(store: Store, storage: Bucket) -> NodeArchive:
     return NodeArchive(store, storage, identity(store.root, "Node 1"))
@@ -63,16 +80,13 @@ def test_the_archive_follows_the_records(archive: NodeArchive, store: Store, sto
     assert archived_ids(storage, tmp_path / "here") == [late, record(3, at=AT + DAY_S * 3).id]
 
 
-def test_a_merge_is_one_file_there_too(archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
+def test_a_merge_is_one_file_there_too(many: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
     """Every row is there once, before and after, and what was merged is gone."""
-    for number in range(MERGE_FILES):
-        keep(store, f"{number:04d}", record(number))
-    push(archive)
     assert archived_ids(storage, tmp_path / "here") == ids(*range(MERGE_FILES))
     store.publish(store.stage_merge("m"))
-    assert push(archive)[::2] == (1, MERGE_FILES)
+    assert push(many)[::2] == (1, MERGE_FILES)
     assert archived_ids(storage, tmp_path / "here") == ids(*range(MERGE_FILES))
-    assert len(storage.names(archive.me.node)) == 2, "one file and the list"
+    assert len(storage.names(many.me.node)) == 2, "one file and the list"
 
 
 def test_who_is_forgotten_here_is_forgotten_there(
@@ -141,22 +155,19 @@ class DyingBucket(Bucket):
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, MERGE_FILES, CHANGES - 1, CHANGES])
-def test_a_death_at_any_moment_leaves_every_row_once(archive: NodeArchive, tmp_path: Path, steps: int) -> None:
+def test_a_death_at_any_moment_leaves_every_row_once(many: NodeArchive, tmp_path: Path, steps: int) -> None:
     """Between any two changes a reader finds what was there before or what is there after; the next start ends it."""
-    store, storage = archive.store, archive.bucket
-    for number in range(MERGE_FILES):
-        keep(store, f"{number:04d}", record(number))
-    push(archive)
+    store, storage = many.store, many.bucket
     store.publish(store.stage_merge("m"))
     keep(store, "new", record(99))
     dying = DyingBucket(**{each.name: getattr(storage, each.name) for each in fields(storage)}, left=[steps])
     before, after = ids(*range(MERGE_FILES)), ids(*range(MERGE_FILES), 99)
     with pytest.raises(Killed) if steps < CHANGES else nullcontext():
-        push(NodeArchive(store, dying, archive.me))
+        push(NodeArchive(store, dying, many.me))
     assert archived_ids(storage, tmp_path / "here") == (before if steps < 3 else after)
-    push(NodeArchive(store, storage, archive.me))
+    push(NodeArchive(store, storage, many.me))
     assert archived_ids(storage, tmp_path / "here") == after
-    assert len(storage.names(archive.me.node)) == 3, "two files and the list"
+    assert len(storage.names(many.me.node)) == 3, "two files and the list"
 
 
 def test_a_folder_has_one_owner(archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
