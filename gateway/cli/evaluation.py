@@ -82,7 +82,8 @@ def _sample(arguments: argparse.Namespace) -> int:
         rows, labelled = rows + 1, labelled + (line["expected"] is not None)
     if not rows:
         return failed(
-            f"Nothing is recorded of {arguments.route}. hint: `crossfade records stats` lists routes", arguments
+            f"Nothing is recorded of {arguments.route or 'no route'}. hint: `crossfade records stats` lists routes",
+            arguments,
         )
     print(
         f"{rows} questions, {labelled} with a user's correction. Write the others' labels into `expected`, then "
