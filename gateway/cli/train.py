@@ -67,11 +67,11 @@ def _recipe(arguments: argparse.Namespace) -> int:
     check_base(arguments.base)
     script = _written(arguments)
     if arguments.on != "here":
-        print(arguments.out / ELSEWHERE[arguments.on])
+        _print_written(arguments, arguments.out / ELSEWHERE[arguments.on], script)
         print(f"nothing has run: the first lines of {ELSEWHERE[arguments.on]} say how to start it", file=sys.stderr)
         return 0
     if arguments.write_only:
-        print(script)
+        _print_written(arguments, script, script)
         return 0
     cache = environment.home(os.environ)
     if arguments.dry_run and environment.ready(cache) is None:
@@ -84,6 +84,11 @@ def _recipe(arguments: argparse.Namespace) -> int:
     if code:
         return failed(f"{script} ended with {code}. hint: its words are above; run it again to go on", arguments)
     return 0
+
+
+def _print_written(arguments: argparse.Namespace, start: Path, script: Path) -> None:
+    """Print what to start, which is the script itself here."""
+    print(json.dumps({"start": str(start), "script": str(script)}) if arguments.json else start)
 
 
 def _print_unmeasured(script: Path, dataset: Manifest, missing: Path) -> None:

@@ -20,6 +20,7 @@ EVERY = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relativ
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _VARIABLE = re.compile(r"\$\{(\w+)")
+_METRIC = re.compile(r"(?<!\w)crossfade_[a-z_]+")
 _SPOKEN = re.compile(r"`(crossfade [^`\n]+)`")
 _SHELL = ("sh", "bash", "console")
 
@@ -132,6 +133,15 @@ def test_commands_named_in_sentences_are_there(where: str) -> None:
                     amiss.append(f"{path.relative_to(ROOT)}: `{command}`: {word}")
     assert amiss == []
     assert seen > 100
+
+
+@EVERY
+def test_metrics_are_in_the_reference(page: Path) -> None:
+    """Every metric that a page names is one that is exposed; a name that ends with `_` stands for all that begin so."""
+    known = set(_METRIC.findall((ROOT / "docs/reference/metrics.md").read_text("utf-8"))) | {"crossfade_error"}
+    named = {re.sub("_(bucket|count|sum)$", "", name) for name in _METRIC.findall(page.read_text("utf-8"))}
+    if page.name != "CHANGELOG.md":  # which names what is gone
+        assert {name for name in named - known if not name.endswith("_")} == set()
 
 
 @EVERY

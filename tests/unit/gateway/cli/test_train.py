@@ -44,6 +44,8 @@ def test_a_script_for_here_names_what_is_here(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == f"{script}\n"
     assert (found["DATASET"], found["BASE"], found["OUT"]) == (str(tmp_path / "set"), "org/base", str(tmp_path / "run"))
     assert (found["EPOCHS"], found["METHOD"]) == (3, "lora")
+    assert sft(tmp_path, "--write-only", "--set", "epochs=3", "--set", "method=lora", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"start": str(script), "script": str(script)}
 
     script.write_text("# mine")
     assert sft(tmp_path, "--write-only") == 0
@@ -82,6 +84,8 @@ def test_a_script_for_elsewhere_names_what_is_there(
     assert capsys.readouterr().out == f"{tmp_path / 'run' / file}\n"
     assert (found["DATASET"], found["BASE"], found["OUT"]) == ("/dataset", "org/base", "/out")
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"train_sft.py", "requirements.txt", file}
+    assert sft(tmp_path, "--on", on, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["start"] == str(tmp_path / "run" / file)
 
 
 def test_a_base_model_here_is_carried_along(tmp_path: Path):
