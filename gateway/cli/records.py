@@ -215,7 +215,7 @@ def _hours_row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _forget(arguments: argparse.Namespace) -> int:
-    data = context.data(arguments)
+    data = context.served(arguments)  # elsewhere nobody would heed that they are forgotten
     kind: Kind
     if arguments.user is not None:
         kind, value = "user", user_hash(arguments.user, pepper(arguments))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -87,6 +88,14 @@ def test_an_exchange_is_forgotten_by_the_end_of_its_id(kept: DataDir, capsys: py
     to_come = "01a22cd6-2ce8-7000-a29a-bb9dc5435e71"
     assert main(["records", "forget", "--id", to_come, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["value"] == to_come
+
+
+def test_nobody_is_forgotten_where_no_gateway_ran(capsys: pytest.CaptureFixture[str]) -> None:
+    """In another folder nothing would heed it: it is refused, and leaves nothing that looks like a data directory."""
+    for who in ("--user anna", "--key k", "--conversation c", "--id 01a22cd6-2ce8-7000-a29a-bb9dc5435e71"):
+        assert main(["records", "forget", *who.split()]) == 1
+        assert "no gateway has run from here. hint: " in capsys.readouterr().err
+    assert not Path("crossfade-data").exists()
 
 
 def test_what_people_read_fits_eighty_columns(
