@@ -108,7 +108,7 @@ def _said(line: Mapping[str, Any]) -> str | None:
 def _parsed(arguments: str) -> object:
     try:
         return msgspec.json.decode(arguments)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return arguments
 
 
