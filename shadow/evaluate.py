@@ -2,7 +2,7 @@
 
 Rules:
 1. A labelled question: every variant's answer is held against the label, 1 being as good. An unlabelled one: against
-   the first variant's answer, which then counts 0.
+   the first variant's answer, which then counts 0; where one variant is asked alone, it is held against nothing.
 2. An answer that is none counts as the worst there is: who fails on the hard questions is not better for it. Who could
    not be asked at all, or was not scored, is left out of that question, and counted.
 3. Variants are compared by question, with a confidence sequence: it holds wherever a run stops.
@@ -163,8 +163,8 @@ class EvalWork:
             reference, offset = label_of(row.expected, self.tally.metric), 1.0
         else:
             reference, offset = said[first].answer, 0.0
-            if reference is None:
-                return  # there is nothing to hold the others against
+            if reference is None or len(said) == 1:
+                return  # there is nothing to hold it against
             self.tally.scores[first][row.id] = 0.0
         for name, one in said.items():
             if row.expected is None and name == first:

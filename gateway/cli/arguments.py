@@ -208,12 +208,15 @@ def _report(parser: Parser) -> None:
     _add_json(parser)
 
 
+_ID = "the x-crossfade-request-id of its answer, or its end as `records tail` shows it"
+
+
 def _records(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     tail = actions.add_parser("tail", help="show the last exchanges")
     tail.add_argument("-n", "--lines", type=count, default=20, help="number of exchanges (default: 20)")
     show = actions.add_parser("show", help="show one exchange, with its bodies and feedback")
-    show.add_argument("id", help="the x-crossfade-request-id of its answer")
+    show.add_argument("id", metavar="ID", help=_ID)
     stats = actions.add_parser("stats", help="show tokens, cost and latency by route and variant")
     for each in (tail, stats):
         each.add_argument("--route", help="only this route")
@@ -230,10 +233,10 @@ def _records(parser: Parser) -> None:
     )
     forget = actions.add_parser("forget", help="delete what is recorded of a user or key, and record nothing more")
     who = forget.add_mutually_exclusive_group(required=True)
-    who.add_argument("--user", help="a user, as the app names it in `user` or `safety_identifier`")
-    who.add_argument("--key", help="the id of a key, as the records show it")
-    who.add_argument("--conversation", help="the id of a conversation, as the records show it")
-    who.add_argument("--id", help="the id of one exchange")
+    who.add_argument("--user", metavar="NAME", help="a user, as the app names it in `user` or `safety_identifier`")
+    who.add_argument("--key", metavar="ID", help="the id of a key, as the records show it")
+    who.add_argument("--conversation", metavar="ID", help="the id of a conversation, as the records show it")
+    who.add_argument("--id", metavar="ID", help=f"one exchange: {_ID}")
     imports = actions.add_parser(
         "import", help="import logs of other systems, each row once; they are not evidence for any check"
     )
@@ -365,7 +368,9 @@ def _eval(parser: Parser) -> None:
     add.add_argument("--name", help="name of the set (default: the file's name)")
     listing = actions.add_parser("list", help="list registered sets with their last results")
     draw = actions.add_parser("sample", help="draw recorded questions to label")
-    draw.add_argument("--route", required=True, metavar="R", help="route to draw from")
+    whose = draw.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--route", metavar="R", help="route to draw from")
+    whose.add_argument("--unrouted", action="store_const", const="", dest="route", help="traffic without a route")
     draw.add_argument("--rows", type=count, default=200, metavar="N", help="number of questions (default: 200)")
     draw.add_argument("--since", type=days, default=30.0, metavar="AGE", help="how far back to look (default: 30d)")
     draw.add_argument("--salt", default="eval", help="another salt draws differently (default: eval)")
@@ -417,7 +422,9 @@ def _train(parser: Parser) -> None:
             "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of the script"
         )
         recipe.add_argument(
-            "--dry-run", action="store_true", help="print settings, rows, tokens, time and cost, and train nothing"
+            "--dry-run",
+            action="store_true",
+            help="print settings, rows, tokens, time and cost; train and install nothing",
         )
         recipe.add_argument("--write-only", action="store_true", help="write the script, and do not run it")
         recipe.add_argument("--fresh", action="store_true", help="write the script again, and lose your edits")
@@ -446,6 +453,9 @@ def _train(parser: Parser) -> None:
     )
     sweep.add_argument(
         "--rounds", type=count, default=3, metavar="N", help="rounds, each twice as long as the one before (default: 3)"
+    )
+    sweep.add_argument(
+        "--dry-run", action="store_true", help="print configurations and rounds; install, write and train nothing"
     )
     sweep.add_argument("--jobs", type=count, default=1, metavar="N", help="trainings at the same time (default: 1)")
     sweep.add_argument(
@@ -546,7 +556,11 @@ def _policy(parser: Parser) -> None:
         "explain", help="show how a policy is understood, with every default; or why a decision was made"
     )
     told.add_argument(
-        "--replay", type=Path, metavar="FILE", help="compute a decision again from its record, and compare"
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="compute a decision again from its record, and compare; the data directory has a record for each move, "
+        "evidence/ROUTE/*.json",
     )
     simulate = verbs.add_parser(
         "simulate", help="show what a policy would have decided on recorded traffic, or on pairs of your own"

@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
@@ -22,6 +24,7 @@ from records.evaluation import files, sets
 from records.evaluation.sample import sample
 from records.evaluation.sets import EvalSet
 from records.store import Store
+from shadow.compare import answer
 
 _DAY_S = 86_400.0
 
@@ -78,11 +81,12 @@ def _sample(arguments: argparse.Namespace) -> int:
     )
     rows = labelled = 0
     for line in drawn:
-        print(json.dumps(line, ensure_ascii=False))
+        print(json.dumps(line | {"answer": _said(line)}, ensure_ascii=False))
         rows, labelled = rows + 1, labelled + (line["expected"] is not None)
     if not rows:
         return failed(
-            f"Nothing is recorded of {arguments.route}. hint: `crossfade records stats` lists routes", arguments
+            f"Nothing is recorded of {arguments.route or 'no route'}. hint: `crossfade records stats` lists routes",
+            arguments,
         )
     print(
         f"{rows} questions, {labelled} with a user's correction. Write the others' labels into `expected`, then "
@@ -90,6 +94,22 @@ def _sample(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 0
+
+
+def _said(line: Mapping[str, Any]) -> str | None:
+    """What the model said, as a label says it: its text, or its calls as JSON."""
+    found = answer.read(line["path"], msgspec.json.encode(line["answer"])).answer
+    if found is None:
+        return None
+    calls = [{"name": call.name, "arguments": _parsed(call.arguments)} for call in found.calls]
+    return json.dumps(calls, ensure_ascii=False) if calls else found.text or found.refusal
+
+
+def _parsed(arguments: str) -> object:
+    try:
+        return msgspec.json.decode(arguments)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return arguments
 
 
 def _fields(found: EvalSet, runs: list[sets.EvalRun]) -> dict[str, object]:

@@ -19,6 +19,7 @@ import msgspec
 from gateway import clock
 from gateway.adapters.ray_data import processors, run_on_ray
 from gateway.cli import context
+from gateway.cli.evaluation_table import text
 from gateway.cli.failure import INTERRUPTED
 from gateway.cli.part_share import PartShare
 from gateway.cli.replay import ReplayError, check_upstreams, route_policy, row_inputs
@@ -47,6 +48,10 @@ from shadow.plan import ShadowRoute
 from shadow.ports import ModelCall
 from shadow.score_pair import Comparing
 
+NOTHING_TO_COMPARE = (
+    "no question of {name} has a label, and one variant alone is compared with nothing. hint: name a second in "
+    "--variants, or write labels into `expected` and register the set under another --name"
+)
 PART_QUESTIONS = 200
 """Questions of one part on Ray."""
 CACHE = "evals/answers"
@@ -205,12 +210,13 @@ def run(arguments: argparse.Namespace) -> int:
         sets.add_run(job.data.root, job.about.name, run_)
     fields = {
         "set": job.about.name, "route": job.about.route, "metric": job.shadow.metric, "rows": job.about.rows,
+        "labelled": job.about.labelled,
         "done": done.done, "stopped": done.stopped, "cached": found.cached, "unpriced": found.unpriced,
         "spent_usd": round(found.spent_usd, 6), "problems": problems,
         "scores": msgspec.to_builtins(run_.scores), "differences": msgspec.to_builtins(done.differences()),
     }  # fmt: skip
     questions = done.questions(sets.rows_of(job.data.root, job.about))
-    print(json.dumps(fields | {"questions": questions}) if arguments.json else _text(fields))
+    print(json.dumps(fields | {"questions": questions}) if arguments.json else text(fields))
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
     if done.stopped:
@@ -252,6 +258,8 @@ def _job(arguments: argparse.Namespace) -> EvalJob:
     route, _, shadow = route_policy(settings, about.route, arguments.policy)
     named = {"baseline": route.baseline, "candidate": route.candidate or route.baseline}
     variants = {name: _variant(name, named, settings.upstreams) for name in arguments.variants.split(",")}
+    if len(variants) == 1 and not about.labelled:
+        raise ReplayError(NOTHING_TO_COMPARE.format(name=about.name))
     for row in sets.rows_of(data.root, about):
         for variant in variants.values():
             _asked(row, variant)
@@ -377,23 +385,3 @@ def _read(path: Path) -> _Kept | None:
 def _write(path: Path, kept: _Kept) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     replace(path, msgspec.json.encode(kept))
-
-
-def _text(fields: Mapping[str, Any]) -> str:
-    lines = [
-        f"{fields['set']}: {fields['done']} of {fields['rows']} questions of {fields['route']}, by {fields['metric']}"
-    ]
-    lines.append(f"{'variant':28} {'scored':>6} {'failed':>6} {'score':>7} {'cost':>10}  less the first (95 %)")
-    beside = {each["variant"]: each for each in fields["differences"]}
-    for score in fields["scores"]:
-        mean = "-" if score["mean"] is None else f"{score['mean']:.3f}"
-        cost = "-" if score["cost_usd"] is None else f"${score['cost_usd']:.4f}"
-        line = f"{score['variant']:28} {score['rows']:6} {score['failed']:6} {mean:>7} {cost:>10}"
-        other = beside.get(score["variant"])
-        if other is not None and other["n"]:
-            line += f"  {other['mean']:+.3f} [{other['lower']:+.3f}, {other['upper']:+.3f}] over {other['n']}"
-        lines.append(line)
-    lines.append(f"spent ${fields['spent_usd']:.4f}; {fields['cached']} answers were kept from before")
-    if fields["unpriced"]:
-        lines.append(f"{fields['unpriced']} answers have no price, and do not count against the budget")
-    return "\n".join(lines)

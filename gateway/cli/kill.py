@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what it needs may be broken when it is run
 
 CONFIRM_S = 2.0
 POLL_S = 0.02
+SILENT = "has not confirmed. hint: `crossfade status` there says whether its controller runs; or say it on that node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,7 @@ def _print_others(others: "NodeConfirmations") -> None:
     if others.told in ("no", "unknown"):
         print(_not_told(others), file=sys.stderr)
     for node in others.nodes:
-        print(
-            f"node {node}: {'confirmed' if node in others.confirmed else 'not yet; it looks again within seconds'}",
-            file=sys.stderr,
-        )
+        print(f"node {node}: {'confirmed' if node in others.confirmed else SILENT}", file=sys.stderr)
 
 
 def _not_told(others: "NodeConfirmations") -> str:

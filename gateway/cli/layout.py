@@ -65,7 +65,16 @@ def counted(number: int, noun: str) -> str:
 
 def paragraph(text: str, indent: str = "") -> str:
     """A sentence in lines that fit; long words and addresses stay whole."""
+    return _filled(text, indent, indent)
+
+
+def beside(head: str, text: str) -> str:
+    """A sentence beside its head, in lines that fit: those after the first begin where the sentence does."""
+    return _filled(text, head, " " * len(head))
+
+
+def _filled(text: str, first: str, others: str) -> str:
     return textwrap.fill(
-        text, max(NARROW // 2, columns()), initial_indent=indent, subsequent_indent=indent, break_long_words=False,
+        text, max(NARROW // 2, columns()), initial_indent=first, subsequent_indent=others, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip

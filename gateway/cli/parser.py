@@ -32,6 +32,16 @@ class Parser(argparse.ArgumentParser):
         word = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
         self.error(f"unrecognized arguments: {' '.join(unknown)}{_nearest(word, options)}")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """A word as its kind. Raises ArgumentError of an empty one, which only a variable leaves that is not set.
+
+        An option that has words as its default takes it: `crossfade kill --reason ""` has to kill. A command's own
+        words are left to its parser.
+        """
+        if not arg_string and action.nargs != argparse.PARSER and not isinstance(action.default, str):
+            raise argparse.ArgumentError(action, "is empty. hint: is a variable of your shell not set?")
+        return super()._get_value(action, arg_string)
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Raises ArgumentError of a word that is none of the choices: commands, and options' own."""
         choices = [str(choice) for choice in action.choices or ()]

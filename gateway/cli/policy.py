@@ -16,6 +16,7 @@ from gateway.config.policy_file import SUFFIXES, Loaded, contenders, located, re
 from gateway.config.settings_file import SettingsError
 from gateway.config.surroundings import surroundings
 from gateway.config.yaml_file import FileProblem, YamlFileError
+from gateway.control.leader.evidence_files import record_in
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.state_location import find
@@ -140,9 +141,10 @@ _DIFFERENCES = 5
 def _replay(path: Path, arguments: argparse.Namespace) -> int:
     """Decide again; 1 if the decision is another."""
     try:
-        kept = explain.decode(path.read_bytes())
+        kept = explain.decode(record_in(path.read_bytes()))
     except explain.RecordError as error:
-        return failed(f"{path}: {error}. hint: a record is one JSON object, as decisions are kept", arguments)
+        hint = "the data directory has a file for each move: evidence/ROUTE/*.json"
+        return failed(f"{path}: {error}. hint: {hint}", arguments)
     again = explain.replay(kept)
     differing = rounding.differences(kept.decision, again)
     if arguments.json:

@@ -13,7 +13,7 @@ import msgspec
 from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
-from gateway.cli.layout import counted
+from gateway.cli.layout import beside, counted
 from gateway.config.settings_file import SettingsError
 from gateway.console import words
 from gateway.control.operations.readiness import look
@@ -65,12 +65,14 @@ def _text(found: Readiness) -> str:
     lines = [f"{name}: {found.verdict.upper()}   {seen}"]
     lines += [_line("signal", sign, _SIGNALS) for sign in found.signals]
     lines += [_line("check", sign, _CHECKS) for sign in found.checks]
-    lines += [f"  {'saving':8} {_saving(found)}", f"  {'retires':8} {_retires(found)}", f"  {'next':8} {found.next}"]
+    lines += [beside(f"  {'saving':8} ", _saving(found)), beside(f"  {'retires':8} ", _retires(found))]
+    lines.append(f"  {'next':8} {found.next}")  # a command, to be copied whole
     return "\n".join(lines)
 
 
 def _line(kind: str, sign: Sign, states: dict[bool | None, str]) -> str:
-    return f"  {kind:8} {sign.name:10} {states[sign.holds]:8} {sign.reason.removeprefix('unknown: ')}{_trend(sign)}"
+    head = f"  {kind:8} {sign.name:10} {states[sign.holds]:8} "
+    return beside(head, f"{sign.reason.removeprefix('unknown: ')}{_trend(sign)}")
 
 
 def _trend(sign: Sign) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import msgspec
@@ -50,11 +51,15 @@ FROM gpu_hours_all GROUP BY upstream ORDER BY paid_usd DESC
 """
 
 
+class RecordIdError(ValueError):
+    """An id that names no exchange, or several; the message says what to do."""
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or nothing found."""
     try:
         return _ACTIONS[arguments.action](arguments)
-    except (SettingsError, DataDirError, FilterError) as error:
+    except (SettingsError, DataDirError, FilterError, RecordIdError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
@@ -108,13 +113,9 @@ def _cost(row: dict[str, Any]) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    rows = _query(arguments, "SELECT * FROM joined WHERE id = ?", [arguments.id])
-    if not rows and len(arguments.id) >= _END:
-        rows = _query(arguments, "SELECT * FROM joined WHERE ends_with(id, ?) LIMIT 2", [arguments.id])
-    if len(rows) > 1:
-        return failed(f"Several exchanges end in {arguments.id}. hint: `records tail --json` has whole ids", arguments)
+    rows = _meant(arguments, "SELECT * FROM joined")
     if not rows:
-        return failed(f"No exchange {arguments.id} is recorded. hint: it takes a second or two to get here", arguments)
+        return failed(_none(arguments.id), arguments)
     row = {name: _parsed(name, value) for name, value in rows[0].items()}
     if arguments.json:
         print(_line(row))
@@ -123,6 +124,25 @@ def _show(arguments: argparse.Namespace) -> int:
         text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
         print(f"{name}: {value if isinstance(value, str | datetime) else text}")
     return 0
+
+
+def _meant(arguments: argparse.Namespace, select: str) -> list[dict[str, Any]]:
+    """The exchange that `ID` is, or is the end of; none, if no such one is recorded.
+
+    Raises:
+        RecordIdError: several end like that.
+    """
+    rows = _query(arguments, f"{select} WHERE id = ?", [arguments.id])
+    if not rows and len(arguments.id) >= _END:
+        rows = _query(arguments, f"{select} WHERE ends_with(id, ?) LIMIT 2", [arguments.id])
+    if len(rows) > 1:
+        raise RecordIdError(f"Several exchanges end in {arguments.id}. hint: `records tail --json` has whole ids")
+    return rows
+
+
+def _none(exchange_id: str) -> str:
+    hint = "`crossfade records tail` lists the last; a new one takes a second or two to get there"
+    return f"No exchange {exchange_id} is recorded. hint: {hint}"
 
 
 def _parsed(name: str, value: object) -> object:
@@ -195,7 +215,7 @@ def _hours_row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _forget(arguments: argparse.Namespace) -> int:
-    data = context.data(arguments)
+    data = context.served(arguments)  # elsewhere nobody would heed that they are forgotten
     kind: Kind
     if arguments.user is not None:
         kind, value = "user", user_hash(arguments.user, pepper(arguments))
@@ -204,7 +224,7 @@ def _forget(arguments: argparse.Namespace) -> int:
     elif arguments.conversation is not None:
         kind, value = "conversation", arguments.conversation
     else:
-        kind, value = "exchange", arguments.id
+        kind, value = "exchange", _whole_id(arguments)
     done = _remove(Store(data.records), Subject(kind, value, clock.wall()), data.root / "replays")
     if arguments.json:
         found = {"kind": kind, "value": value, "removed": done.exchanges, "set_aside": done.set_aside}
@@ -229,6 +249,20 @@ def _forget(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 0
+
+
+def _whole_id(arguments: argparse.Namespace) -> str:
+    """The id of the exchange that is to be forgotten. One that is not recorded yet has to be named whole.
+
+    Raises:
+        RecordIdError: nobody can tell which is meant.
+    """
+    if rows := _meant(arguments, "SELECT id FROM exchanges"):
+        return rows[0]["id"]
+    try:
+        return str(UUID(arguments.id))
+    except ValueError as error:
+        raise RecordIdError(_none(arguments.id)) from error
 
 
 def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:

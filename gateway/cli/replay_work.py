@@ -120,6 +120,9 @@ class ReplayOutcome:
             "Records are redacted: the candidate was asked what they hold. What it was trained on proves nothing here: "
             "--since the last of that.",
         ]
+        if not self.came:
+            hint = "--since looks further back; `crossfade records stats` shows what is recorded"
+            lines = [f"nothing of {job.route.name} was replayed. hint: {hint}"]
         lines += [f"why: {counted(self.reasons)}"] if self.reasons else []
         lines += [f"not asked: {counted(job.rows.left_out)}"] if job.rows.left_out else []
         lines += [f"spent: ${self.spent_usd:.4f}"] if self.spent_usd else []

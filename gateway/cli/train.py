@@ -20,10 +20,21 @@ from gateway.training import environment
 from gateway.training.environment import EnvironmentBrokenError
 from gateway.training.inside_call import TrainingCallError
 from gateway.training.preflight import Engine, PreflightCheck, PreflightError, preflight
-from gateway.training.render import COMPARATORS, LOCK, contradictions, job, rendered, value, write, write_comparators
+from gateway.training.render import (
+    COMPARATORS,
+    LOCK,
+    contradictions,
+    job,
+    rendered,
+    settings_in,
+    value,
+    write,
+    write_comparators,
+)
 from gateway.training.revision import write_revision
-from gateway.training.training_set import check_dataset
+from gateway.training.training_set import check_base, check_dataset
 from policies.schema import Policy
+from records.dataset.manifest import Manifest
 from shadow.reward import PURE
 
 TAKES = {"sft": "trl-sft", "dpo": "trl-dpo", "grpo": "trl-grpo"}
@@ -52,22 +63,50 @@ def _environment(_: argparse.Namespace) -> int:
 
 def _recipe(arguments: argparse.Namespace) -> int:
     """Write the script and what runs it elsewhere; run it, if here is where it runs."""
-    check_dataset(arguments.dataset, TAKES[arguments.action])
+    dataset = check_dataset(arguments.dataset, TAKES[arguments.action])
+    check_base(arguments.base)
     script = _written(arguments)
     if arguments.on != "here":
-        print(arguments.out / ELSEWHERE[arguments.on])
+        _print_written(arguments, arguments.out / ELSEWHERE[arguments.on], script)
         print(f"nothing has run: the first lines of {ELSEWHERE[arguments.on]} say how to start it", file=sys.stderr)
         return 0
     if arguments.write_only:
-        print(script)
+        _print_written(arguments, script, script)
         return 0
-    python = environment.make(environment.home(os.environ))
+    cache = environment.home(os.environ)
+    if arguments.dry_run and environment.ready(cache) is None:
+        _print_unmeasured(script, dataset, environment.folder(cache))
+        return 0
+    python = environment.make(cache)
     words = [str(python), str(script), *(["--dry-run"] if arguments.dry_run else [])]
     told = os.environ | {"PYTHONPATH": str((arguments.out / COMPARATORS).resolve())}
     code = subprocess.run(words, check=False, env=told).returncode  # noqa: S603 -- the user's own script
     if code:
         return failed(f"{script} ended with {code}. hint: its words are above; run it again to go on", arguments)
     return 0
+
+
+def _print_written(arguments: argparse.Namespace, start: Path, script: Path) -> None:
+    """Print what to start, which is the script itself here."""
+    print(json.dumps({"start": str(start), "script": str(script)}) if arguments.json else start)
+
+
+def _print_unmeasured(script: Path, dataset: Manifest, missing: Path) -> None:
+    """What a dry run knows without the environment, in the shape of the script's own; and what is missing, and why."""
+    try:
+        settings = {name.lower(): each for name, each in settings_in(script.read_text("utf-8")).items()}
+    except ValueError:
+        settings = None  # the script is the user's own altogether
+    rows = {"train": 0, "validation": 0}
+    for each in dataset.files:
+        rows[each.split] += each.examples
+    told = {"settings": settings, "rows": rows["train"], "validation_rows": rows["validation"]}
+    print(json.dumps(told, indent=1))
+    print(
+        f"Tokens, updates, time and cost are measured in the environment for training, which is not there, and a dry "
+        f"run does not make it.\nhint: `crossfade train env` does: 2 GB into {missing}, some minutes",
+        file=sys.stderr,
+    )
 
 
 def _written(arguments: argparse.Namespace) -> Path:

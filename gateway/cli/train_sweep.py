@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.config.policy_file import read_file
 from gateway.training import environment, sweep_ledger
 from gateway.training.inside_call import TrainingCallError, ask
@@ -32,7 +32,7 @@ from gateway.training.sweep import (
     would_choose,
 )
 from gateway.training.sweep_ledger import SweepLedger
-from gateway.training.training_set import check_dataset
+from gateway.training.training_set import check_base, check_dataset
 from records.dataset import manifest
 from records.evaluation import sets
 from records.evaluation.sets import EvalRow
@@ -91,6 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
     configs = configurations(grid)
     choosing, judging = _questions(arguments)
     check_dataset(arguments.dataset, TAKES)
+    check_base(arguments.base)
+    for config in configs:
+        rendered(SCRIPT, _settings(arguments, config))  # a name that is none is said now, not after an hour
+    if arguments.dry_run:
+        _print_plan(arguments, configs, choosing, judging)
+        return 0
     ledger = SweepLedger(arguments.out, _asked(arguments, grid))
     python = environment.make(environment.home(os.environ))
     tell = _teller(arguments)
@@ -193,19 +199,14 @@ def _trial(
     arguments: argparse.Namespace, python: Path, questions: _Questions, ledger: SweepLedger
 ) -> Callable[..., SweepResult]:
     """Trains one configuration up to a share of its updates, and has its answers scored; what is known is not done."""
-    fixed = {"DATASET": str(arguments.dataset.resolve()), "BASE": str(Path(arguments.base).resolve())}
 
     def trial(number: int, config: Config, share: float) -> SweepResult:
         folder = _folder(arguments, number)
         known = ledger.known(number, share)
         if known is not None and (folder / "model").is_dir():
             return known
-        own = {
-            "OUT": str(folder.resolve()),
-            "STOP_AFTER": share,
-            **{name.upper(): each for name, each in config.items()},
-        }
-        write(folder, SCRIPT, rendered(SCRIPT, {**fixed, **dict(map(_setting, arguments.set)), **own}), fresh=True)
+        own = {"OUT": str(folder.resolve()), "STOP_AFTER": share}
+        write(folder, SCRIPT, rendered(SCRIPT, _settings(arguments, config) | own), fresh=True)
         write(folder, "requirements.txt", LOCK.read_text("utf-8"), fresh=True)
         with (folder / "log.txt").open("ab") as log:
             try:
@@ -233,6 +234,34 @@ def _trial(
         return found
 
     return trial
+
+
+def _settings(arguments: argparse.Namespace, config: Config) -> dict[str, object]:
+    """The script's settings in one configuration, but for those of a round."""
+    fixed = {"DATASET": str(arguments.dataset.resolve()), "BASE": str(Path(arguments.base).resolve())}
+    return {**fixed, **dict(map(_setting, arguments.set)), **{name.upper(): each for name, each in config.items()}}
+
+
+def _print_plan(
+    arguments: argparse.Namespace, configs: Sequence[Config], choosing: _Questions, judging: _Questions
+) -> None:
+    """What would be trained, in which rounds; nothing is installed, written or trained."""
+    left, rounds = len(configs), list[dict[str, Any]]()
+    for number in range(arguments.rounds):
+        rounds.append({"trainings": left, "share": 0.5 ** (arguments.rounds - 1 - number)})
+        left = math.ceil(left / 2)
+    if arguments.json:
+        asked = {"choosing": len(choosing.rows), "judging": len(judging.rows)}
+        print(json.dumps({"configurations": configs, "rounds": rounds, "questions": asked}))
+    else:
+        for number, config in enumerate(configs, start=1):
+            print(f"#{number:<3} " + " ".join(f"{name}={each}" for name, each in config.items()))
+        for number, each in enumerate(rounds, start=1):
+            share = "all of its updates" if number == len(rounds) else f"{each['share']:.3g} of its updates"
+            print(f"round {number}: {layout.counted(each['trainings'], 'training')}, each up to {share}")
+        print(f"{len(choosing.rows)} questions choose, {len(judging.rows)} others judge the winner")
+    cannot = "one training's time and price are not known. hint: `crossfade train sft --dry-run` measures them"
+    print(f"nothing was installed, written or trained; {cannot}", file=sys.stderr)
 
 
 def _table(found: Sequence[SweepResult], grid: dict[str, list[object]]) -> list[str]:

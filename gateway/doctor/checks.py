@@ -9,6 +9,7 @@ import socket
 import ssl
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -130,7 +131,8 @@ def policies(settings: Settings) -> Iterator[CheckResult]:
             continue
         yield CheckResult("ok", "policies", f"{path}: route {loaded.policy.route}")
         for warning in (*loaded.uncertifiable, *loaded.warnings):
-            yield CheckResult("warning", "policies", str(warning), "`crossfade policy lint` says more")
+            told = replace(warning, message=warning.message.removeprefix("warning: "), hint="")
+            yield CheckResult("warning", "policies", str(told), warning.hint)
     if not paths:
         yield CheckResult(
             "ok", "policies", f"none in {settings.policies}: every request goes to {settings.default_name}"

@@ -5,7 +5,7 @@ crossfade-data/
   routing.json   the routing table
   KILL           if present: baseline only, at once
   journal.key    seals the journal's segments     pepper   keys are kept as HMACs under it
-  journal/  records/  state.db
+  journal/  records/  state.db  evals/
   readers/       how far the shadow, the controller and the exporter have read the journal
   run/           files of the processes that run now; nothing here outlives a start
 """
@@ -79,6 +79,11 @@ class DataDir:
         return self.root / "records"
 
     @property
+    def evals(self) -> Path:
+        """Evaluation sets, and what variants answered to them."""
+        return self.root / "evals"
+
+    @property
     def state(self) -> Path:
         """Keys, audit and the policies last read whole."""
         return self.root / "state.db"
@@ -135,7 +140,7 @@ def prepare(root: Path) -> DataDir:
     """
     data = DataDir(root)
     try:
-        for path in (data.root, data.journal, data.records, data.readers, data.run):
+        for path in (data.root, data.journal, data.records, data.evals, data.readers, data.run):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if data.root.stat().st_uid == os.geteuid():  # a volume may belong to somebody else: `doctor` speaks of it
             data.root.chmod(0o700)

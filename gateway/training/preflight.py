@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from gateway.node.plain_error import plain
 from gateway.training.adapter import adapter_faults, is_adapter
 
 PROMPTS = "prompts.jsonl"
@@ -124,7 +125,9 @@ def _prompts(run: Path) -> list[dict[str, Any]]:
     try:
         lines = (run / PROMPTS).read_text("utf-8").split("\n")[:MAX_PROMPTS]
         found = [cast(dict[str, Any], json.loads(line)) for line in lines if line]
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise PreflightError(f"{plain(error)}. hint: name the --out of a training that ended") from error
+    except ValueError as error:
         raise PreflightError(f"{run / PROMPTS}: {error}. hint: name the --out of a training that ended") from error
     if not found or not (run / "model").is_dir():
         raise PreflightError(f"{run} holds no model. hint: name the --out of a training that ended")

@@ -86,12 +86,22 @@ def write(folder: Path, name: str, text: str, *, fresh: bool = False) -> bool:
     return True
 
 
-def contradictions(script: str, settings: Mapping[str, object]) -> list[str]:
-    """Where a script says a setting otherwise, each as `epochs = 1.0, not 5`. What is computed there is left out."""
+def settings_in(script: str) -> dict[str, object]:
+    """The settings that a script says. What is computed there is left out.
+
+    Raises:
+        ValueError: it has no block of settings: it is the user's own altogether.
+    """
     held = dict[str, object]()
     for name, said in _ASSIGNED.findall(_block(script)):
         with contextlib.suppress(ValueError, SyntaxError):
             held[name] = ast.literal_eval(said)
+    return held
+
+
+def contradictions(script: str, settings: Mapping[str, object]) -> list[str]:
+    """Where a script says a setting otherwise, each as `epochs = 1.0, not 5`. What is computed there is left out."""
+    held = settings_in(script)
     return [
         f"{name.lower()} = {held[name]!r}, not {wanted!r}"
         for name, wanted in settings.items()

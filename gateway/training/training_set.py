@@ -1,14 +1,31 @@
-"""Whether a folder holds a dataset that a recipe may train on; asked before anything is written, installed or paid."""
+"""Whether there is what a recipe may train, and train on; asked before anything is written, installed or paid."""
 
+import re
 from pathlib import Path
 
 import msgspec
 
 from records.dataset import manifest
+from records.dataset.manifest import Manifest
+
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+"""What a model hub takes for a name; every other word is a path."""
 
 
-def check_dataset(folder: Path, wanted: str) -> None:
-    """Let a dataset in the format `wanted` pass, whole as it was built.
+def check_base(base: str) -> None:
+    """Let a model to start from pass: a folder that is there, or what a hub may know.
+
+    Raises:
+        ValueError: it is a path to nothing.
+    """
+    if not Path(base).is_dir() and _HUB_NAME.fullmatch(base) is None:
+        raise ValueError(
+            f"--base {base}: there is no such folder. hint: a model's folder, or a hub's name, as ORG/NAME"
+        )
+
+
+def check_dataset(folder: Path, wanted: str) -> Manifest:
+    """A dataset in the format `wanted`, whole as it was built.
 
     One that holds what was erased from the records since is refused: a model would keep it.
 
@@ -28,3 +45,4 @@ def check_dataset(folder: Path, wanted: str) -> None:
         )
     if not any(file.split == "train" for file in found.files):
         raise ValueError(f"{folder} has nothing to train on. hint: its README.md says what was left out, and why")
+    return found

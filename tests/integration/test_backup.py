@@ -32,6 +32,18 @@ def run(block: str, folder: Path) -> None:
     subprocess.run(["bash", "-ec", lines], cwd=folder, env={"PATH": path}, check=True, timeout=PATIENCE_S)
 
 
+def test_the_page_knows_all_that_is_kept() -> None:
+    """Whatever a data directory holds stands in the page's table, with what is lost without it."""
+    page = PAGE.read_text("utf-8")
+    told = {
+        name.rstrip("/") for cell in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in cell.split("`")[1::2]
+    }
+    code = [path.read_text("utf-8") for path in (PAGE.parents[1] / "gateway").rglob("*.py")]
+    kept = {name for text in code for name in re.findall(r'\b(?:data|self)\.root / "([\w.]+)"', text)}
+    assert {"evals", "records", "journal.key"} <= kept
+    assert kept - told == set()
+
+
 def test_what_was_backed_up_is_restored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,6 +61,9 @@ def test_what_was_backed_up_is_restored(
     asked = [exchange(number, chat_request(f"q {number}"), route="triage") for number in range(3)]
     store.publish(store.stage(EXCHANGES, [maker.record(each) for each in asked], "a"))
 
+    Path("golden.jsonl").write_text('{"messages": [{"role": "user", "content": "q"}], "expected": "a"}\n')
+    assert main(["eval", "add", "golden.jsonl", "--route", "triage"]) == 0
+
     backup, restore = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[:2]
     run(backup, here)
     state.close()
@@ -58,6 +73,9 @@ def test_what_was_backed_up_is_restored(
 
     monkeypatch.chdir(there)
     (there / "backup/crossfade.yaml").rename("crossfade.yaml")
+    capsys.readouterr()
+    assert main(["eval", "list", "--json"]) == 0
+    assert [each["name"] for each in json.loads(capsys.readouterr().out)] == ["golden"]
     assert main(["records", "stats", "--json"]) == 0
     assert [row["exchanges"] for row in json.loads(capsys.readouterr().out)] == [3]
     assert (there / "crossfade-data/pepper").read_text() == "ab" * 32

@@ -104,6 +104,29 @@ def test_variants_side_by_side(place: Place, capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out)[0]["runs"][0]["scores"][1]["mean"] == 1.0
 
 
+def test_without_labels_it_says_what_scores_are(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who is compared with whom stands above the scores; the first variant shows none, and alone it is not asked."""
+    place.add("bare", lambda _: None)
+    place.add("mixed", lambda number: f"it is {number}" if number < 10 else None)
+    capsys.readouterr()
+    assert place.eval("run", "bare") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "No question has a label: the score says how like baseline's answer one is" in shown
+    assert "baseline 40 0 - $" in shown
+    assert place.eval("run", "mixed") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "10 of 40 questions have a label: 1 is as good as it. Of the others" in shown
+    assert place.eval("run", "mixed", "--variants", "candidate") == 0
+    assert "10 of 40 questions have a label; the others have no score" in " ".join(capsys.readouterr().out.split())
+    assert place.eval("run", "mixed", "--variants", "candidate", "--json") == 0
+    alone = told(capsys)
+    assert (alone["labelled"], alone["scores"][0]["rows"], alone["scores"][0]["mean"]) == (10, 10, 1.0)
+    assert place.eval("run", "bare", "--variants", "candidate") == 1
+    assert "one variant alone is compared with nothing. hint: name a second in --variants" in capsys.readouterr().err
+    assert place.eval("run", "labelled") == 0
+    assert "have a label" not in capsys.readouterr().out
+
+
 def test_goes_on_where_it_stopped(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """Out of money it stops, keeps what it has and is no run; the next goes on, and pays for nothing twice."""
     assert place.eval("run", "labelled", "--json") == 0

@@ -207,6 +207,17 @@ def test_a_kill_is_taken_back_however_soon(room: Room) -> None:
     assert kill.exists()
 
 
+def test_a_node_says_at_once_that_it_kills(room: Room) -> None:
+    """Within a tick of its kill file's coming or going, not when it next says that it lives: `crossfade kill` waits."""
+    controller, kill = room.controller(), room.root / "KILL"
+    controller.tick(room.now)
+    for turn, killed in ((kill.touch, True), (kill.unlink, False)):
+        turn()
+        room.now += 0.25
+        controller.tick(room.now)
+        assert [node.killed for node in controller.parts.shared.nodes(room.now)] == [killed]
+
+
 def test_nothing_said_before_takes_a_kill_file_away(room: Room) -> None:
     """What was told before a controller began may kill, and un-kills nobody: the file may be the node's own."""
     shared = SqliteState(room.root / "state.db")

@@ -170,6 +170,11 @@ def test_nothing_recorded_is_said(place: Place, capsys: pytest.CaptureFixture[st
     """Before the first exchange there is nothing to replay."""
     assert place.run() == 1
     assert "nothing is recorded" in capsys.readouterr().err
+    record(place.root / "data", [recorded(number, each) for number, each in enumerate(ROWS)])
+    assert place.run("--since", "0d") == 1
+    said = capsys.readouterr().err
+    assert "nothing of answers was replayed. hint: --since" in said
+    assert "comparisons: " not in said
 
 
 def test_a_rubric_that_is_missing_is_said(place: Place, capsys: pytest.CaptureFixture[str]):

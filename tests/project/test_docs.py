@@ -1,5 +1,6 @@
 """The pages people read: links lead somewhere, commands parse, policies lint, settings load, Python compiles."""
 
+import argparse
 import re
 import shlex
 from pathlib import Path
@@ -19,6 +20,8 @@ EVERY = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relativ
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _VARIABLE = re.compile(r"\$\{(\w+)")
+_METRIC = re.compile(r"(?<!\w)crossfade_[a-z_]+")
+_SPOKEN = re.compile(r"`(crossfade [^`\n]+)`")
 _SHELL = ("sh", "bash", "console")
 
 
@@ -85,6 +88,71 @@ def test_commands_parse(page: Path) -> None:
 
 
 @EVERY
+def test_commands_stand_in_blocks_of_shell(page: Path) -> None:
+    """A block that begins with a command says that it is shell: only such blocks are tried."""
+    others = [text for _, language, text in _FENCE.findall(page.read_text("utf-8")) if language not in _SHELL]
+    assert [text for text in others if re.match(r"(\$ )?(crossfade|make|python|curl|pip|uv) ", text)] == []
+
+
+def words_amiss(command: str) -> str:
+    """The first word of `crossfade …` that is no command and no option of it; values may be placeholders."""
+    parser: argparse.ArgumentParser = command_line()
+    for word in command.split()[1:]:
+        below = next((each.choices for each in parser._actions if isinstance(each.choices, dict)), {})
+        if word.startswith("--"):
+            if re.match(r"--[\w-]+", word)[0] not in parser._option_string_actions:
+                return word
+        elif below:
+            if not re.fullmatch(r"[a-z-]+", word):
+                return ""
+            if word not in below:
+                return word
+            parser = below[word]
+    return ""
+
+
+SPEAKS = [
+    path
+    for folder in ("gateway", "policies", "records", "shadow", "deploy", "tools")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in (".py", ".yml", ".yaml", ".html", ".md") and "policies/examples" not in str(path)
+]
+
+
+@pytest.mark.parametrize("where", ["pages", "code"])
+def test_commands_named_in_sentences_are_there(where: str) -> None:
+    """Each `crossfade …` in a sentence of a page, a message, a hint or an alert is a command, with options it has."""
+    amiss: list[str] = []
+    seen = 0
+    for path in PAGES if where == "pages" else SPEAKS:
+        text = path.read_text("utf-8")
+        for span in _SPOKEN.findall(_FENCE.sub("", text) if where == "pages" else text):
+            for command in commands(span):
+                seen += 1
+                if word := words_amiss(command):
+                    amiss.append(f"{path.relative_to(ROOT)}: `{command}`: {word}")
+    assert amiss == []
+    assert seen > 100
+
+
+@EVERY
+def test_metrics_are_in_the_reference(page: Path) -> None:
+    """Every metric that a page names is one that is exposed; a name that ends with `_` stands for all that begin so."""
+    known = set(_METRIC.findall((ROOT / "docs/reference/metrics.md").read_text("utf-8"))) | {"crossfade_error"}
+    named = {re.sub("_(bucket|count|sum)$", "", name) for name in _METRIC.findall(page.read_text("utf-8"))}
+    if page.name != "CHANGELOG.md":  # which names what is gone
+        assert {name for name in named - known if not name.endswith("_")} == set()
+
+
+@EVERY
+def test_targets_of_make_are_there(page: Path) -> None:
+    """Every `make …` of a page, in a block or a sentence, is one that the Makefile has."""
+    known = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`|&& )make ([a-z][\w-]*)", page.read_text("utf-8"), re.MULTILINE))
+    assert named - known == set()
+
+
+@EVERY
 def test_yaml_says_what_it_means(page: Path, tmp_path: Path) -> None:
     """A whole policy lints, whole settings load, and all else is YAML."""
     for text in blocks(page, "yaml", "yml"):
@@ -116,6 +184,10 @@ def test_a_page_that_is_wrong_is_noticed(tmp_path: Path) -> None:
     assert anchors(page) == {"one-two"}
     assert _LINK.findall(plain(page)) == [("gone.md", "")]
     assert commands(blocks(page, "sh")[0]) == ["crossfade status --jsn"]
+    for words, amiss in (("status --jsn", "--jsn"), ("record tail", "record"), ("records list", "list")):
+        assert words_amiss(f"crossfade {words}") == amiss
+    for words in ("records forget", "COMMAND --help", "kill --reason …", "explain ROUTE"):
+        assert words_amiss(f"crossfade {words}") == ""
 
 
 def test_the_glossary_has_the_words_of_explain() -> None:

@@ -20,6 +20,8 @@ class KillFollower:
     data: DataDir
     log: Log
     monotonic: Callable[[], float]
+    said: bool | None = field(default=None, init=False)
+    """What this node last told the others of its kill file."""
     _heard: KillWord | None = field(default=None, init=False)
     """The last word that was followed."""
     _listens: bool = field(default=False, init=False)

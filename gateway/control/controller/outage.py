@@ -12,7 +12,7 @@ STAYS = "the last table stays until its lease is over"
 HINTS = {
     OUTBOX: "give every node the same policies",
     "route ": "its weight is only lowered, and 0 after the lease's grace; run the same version on every node, or "
-    "`crossfade policy rollback` it",
+    "`crossfade rollback ROUTE --reason …`",
     "orders": "operators' orders wait; `crossfade kill` needs none of them",
     "kill": "use `crossfade kill` on this node, too, if it should be off",
     "served": "it is tried again; exchanges count, unless the controller ends before",

@@ -223,8 +223,7 @@ class Controller:
             if shared.counts().forgot != self._forgot:  # and nobody saw it go
                 self._forgot = shared.counts().forgot
                 self.reading.outbox.offer_again()
-            if self._is_due("heard", HEARD_S, now):
-                self._spared("nodes", lambda: self._say_alive(now))
+            self._spared("nodes", lambda: self._say_alive(now))
         except StateDownError as error:
             self._retry_at = self.monotonic() + RETRY_S
             self.reading.outbox.offer_again()
@@ -253,8 +252,12 @@ class Controller:
                 )
 
     def _say_alive(self, now: float) -> None:
+        """Every HEARD_S, and at once when the kill switch was turned: `crossfade kill` waits for it."""
         table, killed = self.publisher.table, DataDir(Path(self.boot.data)).kill.exists()
+        if killed == self._kill.said and not self._is_due("heard", HEARD_S, now):
+            return
         self.parts.shared.heard(Node(self.leader.node, now, table.version if table else 0, killed))
+        self._kill.said = killed
         self._nodes = max(1, len(self.parts.shared.nodes(now)))
 
     def _publish(self, now: float) -> None:

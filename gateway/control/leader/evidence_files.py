@@ -42,6 +42,18 @@ class EvidenceFile(msgspec.Struct, frozen=True):
     """The decision record."""
 
 
+class _Holds(msgspec.Struct):
+    record: msgspec.Raw
+
+
+def record_in(content: bytes) -> bytes:
+    """The decision record that a JSON file written here holds; what is no such file comes back as it is."""
+    try:
+        return bytes(msgspec.json.decode(content, type=_Holds).record)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return content
+
+
 def write(folder: Path, decided: Decided, decision: Decision, policy_sha256: str) -> Path:
     """Write both files; what was written before under the same id is written again. Returns the JSON file's path.
 

@@ -69,6 +69,21 @@ async def test_unlabelled() -> None:
     assert (nothing.differences()[0].mean, nothing.results()[1].mean) == (None, None)
 
 
+async def test_one_variant_alone_is_scored_on_labels_only() -> None:
+    """Without a label nothing is there to compare with: such a question has no score, and spoils no mean."""
+    tally = EvalTally(("only",), "exact")
+
+    async def ask(_: EvalRow, __: Variant) -> VariantAnswer:
+        return said("yes")
+
+    async def score(pair: Pair) -> float | None:
+        return exact.make({})(pair).q
+
+    work = EvalWork({"only": Variant("u")}, tally, ask, score, lambda: "", lambda: None)
+    await work.run(iter([row(0), row(1, None), row(2, None)]), 1)
+    assert (tally.done, list(tally.scores["only"].values())) == (3, [1.0])
+
+
 async def test_stops_and_says_why() -> None:
     """It asks nothing more once something hinders, and says what."""
     work = await worked([row(number) for number in range(100)], said("yes"), said("yes"), most=5)

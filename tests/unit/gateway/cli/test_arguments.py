@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.cli.arguments import COMMANDS, command_line
 from gateway.cli.values import stated
 
@@ -47,6 +49,22 @@ def test_no_option_takes_a_number_that_is_none() -> None:
     ]
     assert taken == []
     assert len(kinds) > 30
+
+
+def test_no_name_is_an_empty_word() -> None:
+    """What an unset variable of a shell leaves names nobody: it is refused wherever no default stands for it.
+
+    `records forget --user ""` was everybody who has no name.
+    """
+    for words, action in options():
+        takes_words = not isinstance(action.choices, dict) and action.nargs != 0
+        if not takes_words or isinstance(action.default, str):
+            continue
+        parser = command_line()
+        for word in words.split()[1:]:
+            parser = next(each.choices[word] for each in parser._actions if isinstance(each.choices, dict))
+        with pytest.raises(argparse.ArgumentError, match="is empty"):
+            parser._get_value(action, "")
 
 
 def is_taken(kind: Any, word: str) -> bool:

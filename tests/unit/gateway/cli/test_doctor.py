@@ -63,6 +63,24 @@ def test_doctor_warns_of_an_upstream_that_nobody_uses_yet(capsys: pytest.Capture
     assert levels() == ["failure", "failure"]
 
 
+def test_a_doubt_about_a_policy_has_its_own_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    """What `policy lint` says to do is said here, once, and not in the middle of what is doubted."""
+    Path("crossfade.yaml").write_text(
+        "upstreams: {openai: {base_url: 'http://127.0.0.1:1/v1'}, vllm: {base_url: 'http://127.0.0.1:1/v1'}}\n"
+    )
+    Path("crossfade-policies").mkdir()
+    Path("crossfade-policies/a.yaml").write_text(POLICY)
+    main(["doctor", "--json"])
+    doubts = [
+        each
+        for each in json.loads(capsys.readouterr().out)
+        if each["level"] == "warning" and each["subject"] == "policies"
+    ]
+    assert doubts
+    assert all(each["hint"] for each in doubts)
+    assert not any("hint:" in each["message"] or "warning:" in each["message"] for each in doubts)
+
+
 def test_doctor_tells_a_wrong_name_from_a_server_that_is_down(capsys: pytest.CaptureFixture[str]) -> None:
     """A name that nobody has is no server that does not run: each has a hint of its own."""
     Path("crossfade.yaml").write_text(

@@ -20,6 +20,7 @@ def test_from_records_to_a_set(data: DataDir, capsys: pytest.CaptureFixture[str]
     assert main(["eval", "sample", "--route", "support", "--rows", "2"]) == 0
     drawn = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(drawn) == 2
+    assert all(isinstance(line["answer"], str) and "choices" not in line["answer"] for line in drawn)
     lines = [json.dumps(line | {"expected": "billing"}) for line in drawn]
     Path("golden.jsonl").write_text("\n".join(lines), encoding="utf-8")
     assert main(["eval", "add", "golden.jsonl", "--route", "support"]) == 0

@@ -155,10 +155,10 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
         ("status",): "--json", ("top",): "--times 2",
         ("explain",): "triage", ("routes",): "", ("readiness",): "", ("label",): "--help", ("report",): "--help",
         ("savings",): "--json",
-        ("eval", "add"): "golden.jsonl --route support-triage", ("eval", "list"): "", ("eval", "sample"): "--route=",
+        ("eval", "add"): "golden.jsonl --route support-triage", ("eval", "list"): "", ("eval", "sample"): "--unrouted",
         ("eval", "run"): "golden",
         ("records", "tail"): "--json", ("records", "show"): request_id, ("records", "stats"): "",
-        ("records", "forget"): "--id none", ("records", "import"): "pairs --from openai",
+        ("records", "forget"): "--user none", ("records", "import"): "pairs --from openai",
         ("records", "fetch"): "--help",
         ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
         ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "", ("dataset", "diff"): f"{dataset} {dataset}",
@@ -198,8 +198,8 @@ def test_every_command_survives_a_reader_that_is_gone(ready: DataDir) -> None:
 
 
 READERS = [
-    "routes", "readiness", "eval sample --route=", "records tail", "records stats",
-    "dataset build --route= --format trl-sft --out other", "policy lint", "policy plan", "rebuild",
+    "routes", "readiness", "eval sample --unrouted", "records tail", "records stats",
+    "dataset build --unrouted --format trl-sft --out other", "policy lint", "policy plan", "rebuild",
 ]  # fmt: skip
 
 

@@ -30,6 +30,17 @@ def test_a_choice_that_is_none_names_the_nearest(words: list[str], prog: str, en
     assert refused.value.parser.prog == prog
 
 
+def test_an_empty_word_is_refused_where_nothing_stands_for_it() -> None:
+    """A name that is empty is an unset variable of a shell; an option with words of its own as default takes it."""
+    kill = Parser(prog="kill")
+    kill.add_argument("--reason", default="kill")
+    kill.add_argument("--data")
+    assert kill.parse_args(["--reason", ""]).reason == ""
+    for words in (["--data", ""], ["--data="]):
+        with pytest.raises(UsageError, match=r"argument --data: is empty. hint: "):
+            kill.parse_args(words)
+
+
 @pytest.mark.parametrize(
     ("unknown", "ends"),
     [

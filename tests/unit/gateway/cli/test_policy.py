@@ -126,6 +126,7 @@ def test_explain_replays_a_decision(place: Path, capsys: pytest.CaptureFixture[s
     code, _, err = ran(capsys, "explain", "--replay", "d.json")
     assert code == 1
     assert "not a decision record" in err
+    assert "evidence/ROUTE/*.json" in err
     assert "No such file" in ran(capsys, "explain", "--replay", "none.json")[2]
 
 

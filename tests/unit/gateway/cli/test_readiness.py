@@ -37,6 +37,18 @@ def test_text_and_json(data: DataDir, capsys: pytest.CaptureFixture[str]) -> Non
     assert (found["route"], found["verdict"], found["signals"][0]["holds"]) == ("support", "prepare", True)
 
 
+def test_reasons_fit_the_terminal(
+    data: DataDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each goes on below itself; the next command stays whole, to be copied."""
+    monkeypatch.setenv("COLUMNS", "80")
+    keep(Store(data.records), "a", *(record(n, at=clock.wall() - 20 * DAY_S + n) for n in range(5)))
+    assert main(["readiness", "support"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 80 and not line.startswith("  next ")] == []
+    assert any(line.startswith(" " * 31) for line in lines)
+
+
 def test_a_model_that_was_turned_off(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
     """It says when, and how long ago; servers that cost more than they save are money lost."""
     settings = "readiness: {shutdown: {gpt-4o: 2001-01-01}}\nprices: {candidate: {openai: {gpu_usd_per_hour: 2}}}\n"

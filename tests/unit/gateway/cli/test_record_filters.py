@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -69,6 +70,32 @@ def test_an_exchange_is_found_by_the_end_of_its_id(kept: DataDir, capsys: pytest
     assert main(["records", "show", whole[-8:], "--json"]) in (0, 1)
     found = capsys.readouterr()
     assert whole in found.out or "Several exchanges end in" in found.err
+
+
+def test_an_exchange_is_forgotten_by_the_end_of_its_id(kept: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same end is forgotten as is shown; what nobody can tell is refused, and not said to be gone."""
+    assert main(["records", "tail", "--json"]) == 0
+    ids = [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()]
+    alone = next(each for each in ids if sum(other.endswith(each[-30:]) for other in ids) == 1)
+    assert main(["records", "forget", "--id", alone[-30:], "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["value"], done["removed"]) == (alone, 1)
+    assert main(["records", "show", alone]) == 1
+    for word in ("zzz", alone[-30:]):
+        capsys.readouterr()
+        assert main(["records", "forget", "--id", word]) == 1
+        assert f"No exchange {word} is recorded. hint: `crossfade records tail`" in capsys.readouterr().err
+    to_come = "01a22cd6-2ce8-7000-a29a-bb9dc5435e71"
+    assert main(["records", "forget", "--id", to_come, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["value"] == to_come
+
+
+def test_nobody_is_forgotten_where_no_gateway_ran(capsys: pytest.CaptureFixture[str]) -> None:
+    """In another folder nothing would heed it: it is refused, and leaves nothing that looks like a data directory."""
+    for who in ("--user anna", "--key k", "--conversation c", "--id 01a22cd6-2ce8-7000-a29a-bb9dc5435e71"):
+        assert main(["records", "forget", *who.split()]) == 1
+        assert "no gateway has run from here. hint: " in capsys.readouterr().err
+    assert not Path("crossfade-data").exists()
 
 
 def test_what_people_read_fits_eighty_columns(

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from gateway.cli.main import main
+from gateway.node.datadir import DataDir
+from gateway.training import environment
 from records.dataset import manifest
 from tests.fakes.engine import FakeEngine
 from tests.rooms.policy_files import SHORT, written
@@ -42,6 +44,8 @@ def test_a_script_for_here_names_what_is_here(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == f"{script}\n"
     assert (found["DATASET"], found["BASE"], found["OUT"]) == (str(tmp_path / "set"), "org/base", str(tmp_path / "run"))
     assert (found["EPOCHS"], found["METHOD"]) == (3, "lora")
+    assert sft(tmp_path, "--write-only", "--set", "epochs=3", "--set", "method=lora", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"start": str(script), "script": str(script)}
 
     script.write_text("# mine")
     assert sft(tmp_path, "--write-only") == 0
@@ -80,6 +84,8 @@ def test_a_script_for_elsewhere_names_what_is_there(
     assert capsys.readouterr().out == f"{tmp_path / 'run' / file}\n"
     assert (found["DATASET"], found["BASE"], found["OUT"]) == ("/dataset", "org/base", "/out")
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"train_sft.py", "requirements.txt", file}
+    assert sft(tmp_path, "--on", on, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["start"] == str(tmp_path / "run" / file)
 
 
 def test_a_base_model_here_is_carried_along(tmp_path: Path):
@@ -105,6 +111,73 @@ def test_a_reward_is_what_the_policy_compares_by(tmp_path: Path, capsys: pytest.
     (tmp_path / "p.yaml").write_text(written(compare="[{judge: {upstream: claude, model: m}}]"))
     assert main([*words, "--policy", str(tmp_path / "p.yaml"), "--fresh"]) == 1
     assert "nothing that scores by itself" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("action", ["sft", "dpo", "grpo", "sweep"])
+def test_a_dry_run_installs_nothing(
+    action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Without the environment it prints what is known, names what is not, and says what would be made and where."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("CROSSFADE_CACHE", str(cache))
+    shape = {"sweep": "trl-sft"}.get(action, f"trl-{action}")
+    dataset = sorted_messages(tmp_path / "set", rows=12, shape=shape, untouched=3)
+    (tmp_path / "base").mkdir()
+    words = ["--dataset", str(dataset), "--base", str(tmp_path / "base"), "--out", str(tmp_path / "run"), "--dry-run"]
+    if action == "sweep":
+        words += [*asked_by_a_sweep(tmp_path), "--grid", "batch=1,2,4"]
+        capsys.readouterr()
+    assert main(["train", action, *words, "--json"]) == 0
+    told, said = capsys.readouterr()
+
+    found = json.loads(told)
+    if action == "sweep":
+        assert [each["trainings"] for each in found["rounds"]] == [3, 2, 1]
+        assert sum(found["questions"].values()) == 100
+        assert "time and price are not known" in said
+        assert main(["train", action, *words]) == 0
+        assert "round 3: 1 training, each up to all of its updates" in capsys.readouterr().out
+        assert not (tmp_path / "run").exists()
+    else:
+        assert (found["rows"], found["validation_rows"], found["settings"]["seed"]) == (12, 3, 0)
+        assert "time and cost are measured in the environment for training, which is not there" in said
+        assert f"`crossfade train env` does: 2 GB into {environment.folder(cache)}" in said
+        (tmp_path / "run" / f"train_{action}.py").write_text("# mine")
+        assert main(["train", action, *words]) == 0
+        assert json.loads(capsys.readouterr().out)["settings"] is None
+    assert not cache.exists()
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("action", ["sft", "dpo", "grpo", "sweep"])
+def test_a_base_that_is_a_path_to_nothing_is_refused(
+    action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Before anything is written or installed, by every way to train: no hub has such a name."""
+    monkeypatch.setenv("CROSSFADE_CACHE", str(tmp_path / "cache"))
+    shape = {"sweep": "trl-sft"}.get(action, f"trl-{action}")
+    dataset = sorted_messages(tmp_path / "set", rows=12, shape=shape)
+    words = ["--dataset", str(dataset), "--base", "./nothing", "--out", str(tmp_path / "run")]
+    if action == "sweep":
+        words += [*asked_by_a_sweep(tmp_path), "--grid", "batch=1,2"]
+
+    assert main(["train", action, *words]) == 1
+
+    assert "--base ./nothing: there is no such folder. hint: " in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_sweep_of_a_setting_that_is_none_is_refused_at_once(
+    data: DataDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Not by the first training, once everything is installed."""
+    dataset = sorted_messages(tmp_path / "set", rows=12)
+    words = ["--dataset", str(dataset), "--base", "b", "--out", str(tmp_path / "run"), *asked_by_a_sweep(tmp_path)]
+    assert main(["train", "sweep", *words, "--grid", "learnin_rate=1,2"]) == 1
+    assert "no setting learnin_rate. hint: learning_rate" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_format_is_refused_with_the_one_it_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -49,6 +50,17 @@ async def test_ready_then_stopped(reaping: list[Child]) -> None:
     assert await child.ready(20.0)
     assert await child.stop(10.0) == 0
     assert child.exited.result() == 0
+
+
+async def test_a_word_that_comes_with_the_deadline_counts(reaping: list[Child]) -> None:
+    """On a busy machine both are seen in one round of the loop: a child that is ready then is no failed one."""
+    child = spawn("idle", program())
+    reaping.append(child)
+    async with asyncio.TaskGroup() as group:
+        waits = group.create_task(child.ready(0.0))
+        await asyncio.sleep(0)
+        assert select.select([child._ready_fd], [], [], PATIENCE_S)[0]  # the loop stands still meanwhile
+    assert waits.result()
 
 
 async def test_one_that_dies_is_not_ready(reaping: list[Child]) -> None:

@@ -20,7 +20,7 @@ def test_a_dataset_that_holds_what_was_erased_is_refused(tmp_path: Path):
     folder = sorted_messages(tmp_path / "set", rows=3)
     (folder / registry.EXCHANGES).write_text("a\nb\nc\n")
     registry.enter(tmp_path / "records", folder)
-    assert check_dataset(folder, "trl-sft") is None
+    assert check_dataset(folder, "trl-sft").stale == 0
 
     registry.mark_stale(tmp_path / "records", frozenset({"a", "c", "elsewhere"}))
 

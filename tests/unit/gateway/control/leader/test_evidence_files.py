@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.control.leader.evidence_files import write
+from gateway.control.leader.evidence_files import record_in, write
 from gateway.control.state.port import Decided
 from policies import explain
 from policies.results import GateResult
@@ -50,6 +50,7 @@ def test_the_json_holds_what_an_auditor_asks(tmp_path: Path) -> None:
         "window": ["2027-01-15T07:50:00+00:00", "2027-01-15T08:00:00+00:00"], "units": 100,
     }  # fmt: skip
     kept = explain.decode(json.dumps(record).encode())
+    assert explain.decode(record_in(written(tmp_path, advance()).read_bytes())) == kept
     assert explain.replay(kept) == kept.decision == advance()
 
 
