@@ -14,8 +14,9 @@ from tests.rooms.stored_records import DAY_S, keep, record
 SETTINGS = "readiness: {budget_usd_per_month: 0.0001, training_usd: 10, shutdown: {gpt-4o: 2199-01-01}}\n"
 
 
-def test_text_and_json(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_and_json(data: DataDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Both say the verdict, every signal and check with its number, and the next step."""
+    monkeypatch.setenv("COLUMNS", "400")
     assert main(["readiness"]) == 0
     assert "Nothing is recorded" in capsys.readouterr().err
     Path("crossfade.yaml").write_text(SETTINGS + "prices: {candidate: {openai: {gpu_usd_per_hour: 2}}}\n")
