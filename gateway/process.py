@@ -13,27 +13,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from gateway.ending import Ending
 
 READY = b"+"
 """What a process that serves writes to the supervisor's pipe."""
-
-
-@dataclass(slots=True)
-class Ending:
-    """The end of a process that has done all it had to: nothing is taken apart that the kernel frees at once."""
-
-    status: int | None = None
-    """Known once it ends in order; else the interpreter says what happened."""
-
-    def leave(self) -> None:
-        """End here, after the threads are joined and everybody else was asked to finish."""
-        if self.status is None:
-            gc.unfreeze()
-            return
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(self.status)
 
 
 def run(argv: Sequence[str]) -> None:
