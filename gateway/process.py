@@ -1,17 +1,45 @@
-"""How a process begins that the supervisor starts: its boot comes through a pipe, and it says when it is ready."""
+"""How a process begins that the supervisor starts: its boot comes through a pipe, and it says when it is ready.
+
+`python -m gateway.process MODULE --boot-fd N` runs a module that reads its boot here, without what the interpreter
+would do for nothing: a fifth of the CPU time of a control plane that comes and goes.
+"""
 
 import argparse
+import atexit
+import gc
 import os
+import runpy
 import signal
+import sys
 import threading
 from collections.abc import Sequence
+
+from gateway.ending import Ending
 
 READY = b"+"
 """What a process that serves writes to the supervisor's pipe."""
 
 
+def run(argv: Sequence[str]) -> None:
+    """Run the module of the first word as `python -m` does, with the others as its arguments.
+
+    What it imports stays: the garbage collector, which would look through it again and again, waits for `read_boot`.
+    """
+    gc.disable()
+    ending = Ending()
+    atexit.register(ending.leave)  # the first of all, which is asked last
+    sys.argv = list(argv)
+    try:
+        runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        ending.status = end.code if isinstance(end.code, int) else None
+        raise
+
+
 def read_boot(argv: Sequence[str] | None) -> bytes:
-    """What the supervisor wrote for us: the pipe's number is our one argument."""
+    """What the supervisor wrote for us: the pipe's number is our one argument. Everything is imported by now."""
+    gc.freeze()
+    gc.enable()
     parser = argparse.ArgumentParser(description="Started by `crossfade serve`.")
     parser.add_argument("--boot-fd", type=int, required=True)
     with os.fdopen(parser.parse_args(argv).boot_fd, "rb") as pipe:
@@ -31,3 +59,7 @@ def stop_asked() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     return stop
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

@@ -46,10 +46,11 @@ class Detector:
         """
         allowed = self.tolerance + excuse
         edge = (badness - allowed) / (allowed - self.lo)
-        heights = tuple(
-            min((1 + bet * edge) ** weight * (height + 1), _CEILING)
-            for bet, height in zip(BETS, self.heights, strict=True)
-        )
+        grown = [1 + bet * edge for bet in BETS]
+        if weight != 1.0:
+            grown = [growth**weight for growth in grown]
+        rose = [growth * (height + 1) for growth, height in zip(grown, self.heights, strict=True)]
+        heights = tuple(rose) if max(rose) <= _CEILING else tuple(min(height, _CEILING) for height in rose)
         peak = max(self.peak, sum(heights) / len(heights))
         return Detector(self.tolerance, self.lo, heights, peak, self.n + 1)
 

@@ -18,6 +18,8 @@ def add(into: dict[str, int], name: str) -> None:
 
 def most_common(names: dict[str, int]) -> int:
     """How often the commonest of the names that are counted apart was counted."""
+    if OTHERS not in names:  # nearly always; this is asked at each look
+        return max(names.values(), default=0)
     return max((times for name, times in names.items() if name != OTHERS), default=0)
 
 

@@ -23,7 +23,17 @@ from pydantic_core import CoreSchema
 
 from policies.candidates import MOST as MOST_CANDIDATES
 from policies.language.amounts import PPM, Hours, Seconds, SharePpm, TimeZone, UsdPerDay, WeekDays, share_ppm
-from policies.language.base import HeaderName, Name, Section, Several, Text, TextForm, header_name, with_options
+from policies.language.base import (
+    HeaderName,
+    Name,
+    Section,
+    Several,
+    Text,
+    TextForm,
+    describe,
+    header_name,
+    with_options,
+)
 from policies.language.candidates import Candidate, NamedCandidate
 from policies.language.compare import Named
 from policies.language.gates import Gates, Guards, Rollback
@@ -369,6 +379,9 @@ class Policy(Section):
 
 def json_schema() -> str:
     """The JSON Schema of a policy file, as `policies/policy.schema.json` ships it for editors."""
+    describe()
+    for model in (Stage, Policy):
+        model.model_rebuild(force=True)
     policy = Policy.model_json_schema()
     del policy["properties"]["candidate"]["default"]  # there is none: it stands there, or `candidates` do
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **policy}

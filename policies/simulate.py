@@ -228,7 +228,8 @@ class _Run:
         by, ppm = self.rollout.ladder.moves_by, self.rollout.weight_ppm
         stays = bool(by and ppm) and own(pair.slices, by) not in self.rollout.held.moving
         owned = not stays and bucket(pair.unit, _SALT) < ppm
-        event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE, stays=stays)
+        owner = Owner.CANDIDATE if owned else Owner.BASELINE
+        event = pair if (pair.owner, pair.stays) == (owner, stays) else replace(pair, owner=owner, stays=stays)
         if self.rollout.phase is Phase.SUSPENDED:
             event = replace(event, heard="trial")
         if self.rollout.phase is not Phase.SUSPENDED or self.rollout.is_tried:

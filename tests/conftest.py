@@ -1,8 +1,11 @@
 """What holds for all tests."""
 
+import gc
 import os
 import signal
 import sys
+from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,11 +18,16 @@ settings.load_profile("crossfade")
 """Before any test module is read. How long an example takes is the machine's affair: no test fails for it."""
 
 
-def pytest_configure() -> None:
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 2 << 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Test what is here: refuse what was compiled of other sources, and let Ctrl-C reach what tests start.
 
     A shell that puts the tests into the background has Ctrl-C ignored. What Python has read once it keeps, for the
-    thousand processes that tests start: most of the time of each would go into reading the same sources anew.
+    thousand processes that tests start: most of the time of each would go into reading the same sources anew. What
+    tests write lies in memory, where there is room: a disk would be told to keep each of a hundred thousand changes.
 
     Raises:
         UsageError: compiled modules are older than their sources.
@@ -30,6 +38,32 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    if has_room(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    config.add_cleanup(gc.unfreeze)
+
+
+def has_room(place: Path) -> bool:
+    """Whether all that a run of the tests writes may lie there."""
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize >= MEMORY_BYTES and os.access(place, os.W_OK)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is collected out of the garbage collector's sight: ten thousand tests, which stay until the end.
+
+    It would look through all of them again and again, in each of the processes, and find nothing.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

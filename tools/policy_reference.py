@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from policies import windows
 from policies.language import amounts as units
+from policies.language.base import describe
 from policies.reasons import Reason
 from policies.request.engine_fields import ENGINE_FIELDS
 from policies.schema import Policy
@@ -37,6 +38,7 @@ def page() -> str:
         "`# yaml-language-server: $schema=…/policy.schema.json` (printed by `crossfade policy schema`).",
         "",
     ]
+    describe()
     for path, section in sections(Policy, ""):
         about = " ".join((inspect.getdoc(section) or "").split())
         lines += [

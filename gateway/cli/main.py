@@ -1,6 +1,7 @@
 """The command `crossfade`: reads the words, loads the command they name, and ends as a shell expects it."""
 
 import argparse
+import atexit
 import contextlib
 import importlib
 import sys
@@ -11,6 +12,7 @@ from gateway.cli.arguments import COMMANDS, command_line
 from gateway.cli.failure import INTERRUPTED, say
 from gateway.cli.output import EXIT_CODE, CommandOutput, OutputClosedError, OutputFailedError
 from gateway.cli.parser import UsageError
+from gateway.ending import Ending
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +20,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Data goes to stdout, talk to stderr. Bad usage exits with 2, `--help` and `--version` with 0.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    if argv is not None:
+        return _said(list(argv))
+    ending = Ending()
+    atexit.register(ending.leave)
+    ending.status = _said(sys.argv[1:])
+    return ending.status
+
+
+def _said(words: list[str]) -> int:
+    """Run the words, and meet what becomes of the output."""
     data, talk = CommandOutput(sys.stdout), CommandOutput(sys.stderr, is_talk=True)
     with contextlib.redirect_stdout(data), contextlib.redirect_stderr(talk):
         try:

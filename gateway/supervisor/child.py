@@ -158,7 +158,7 @@ def spawn(name: str, program: Program) -> Child:
         _hand_over(boot_write, program.boot(ready_write))
         process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
             # -P: whatever lies in the working directory (a user's own `policies`) is never taken for ours.
-            [sys.executable, "-P", "-m", program.module, "--boot-fd", str(boot_read)],
+            [sys.executable, "-P", "-m", "gateway.process", program.module, "--boot-fd", str(boot_read)],
             pass_fds=(boot_read, ready_write, *program.fds),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),  # stdout is data, and a child has none

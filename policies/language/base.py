@@ -1,6 +1,11 @@
 """What all parts of a policy file have in common: frozen, complete, and strict about what is written."""
 
+import ast
+import inspect
 import re
+from collections.abc import Iterator
+from itertools import pairwise
+from textwrap import dedent
 from typing import Annotated, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -12,9 +17,48 @@ T = TypeVar("T")
 
 
 class Section(BaseModel):
-    """A mapping of known keys."""
+    """A mapping of known keys. What each of them means stands below it in the source, and is read by `describe`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+def describe() -> None:
+    """Give each key of all sections the text below it as its description, for those who show what keys mean.
+
+    pydantic would read all sources at import (`use_attribute_docstrings`), in each process that knows policies: a third
+    of what importing them takes.
+    """
+    sections = list(_sections(Section))
+    for section in sections:
+        told = {name: text for each in reversed(section.__mro__) for name, text in _told_in(each)}
+        for name, field in section.model_fields.items():
+            field.description = field.description or told.get(name)
+    for section in sections:  # those within others come first
+        section.model_rebuild(force=True)
+
+
+def _sections(above: type[Section]) -> Iterator[type[Section]]:
+    for section in above.__subclasses__():
+        if section.__module__.startswith("policies."):
+            yield section
+            yield from _sections(section)
+
+
+def _told_in(section: type) -> Iterator[tuple[str, str]]:
+    """Each key whose meaning stands below it, in the source of one class."""
+    if not issubclass(section, Section):
+        return
+    (written,) = ast.parse(dedent(inspect.getsource(section))).body
+    body = cast("ast.ClassDef", written).body
+    for key, below in pairwise(body):
+        match key, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                yield name, inspect.cleandoc(text)
+            case _:
+                pass
 
 
 def with_options(value: object) -> object:

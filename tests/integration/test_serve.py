@@ -1,10 +1,16 @@
-"""`crossfade serve` whole, with nothing in any part's place, in front of a fake upstream."""
+"""`crossfade serve` whole, with nothing in any part's place, in front of a fake upstream.
 
+What a test leaves as it found it is asked of one gateway, `shared`; who sets other settings, replaces processes or ends
+the gateway has a `serving` of its own.
+"""
+
+import contextlib
 import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -20,53 +26,105 @@ from tests.rooms.waiting import await_true
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def upstream() -> Iterator[FakeUpstream]:
-    with in_thread(FakeUpstream(require_key=False)) as running:
-        yield running
-
-
-@pytest.fixture
-def serving(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Serving]:
+@contextlib.contextmanager
+def started(directory: Path, upstream: FakeUpstream) -> Iterator[Serving]:
     url = upstream.base_url
     settings = f"upstreams: {{openai: {{base_url: '{url}'}}, vllm: {{kind: vllm, base_url: '{url}'}}}}\n"
-    with Serving(tmp_path, settings + "keys: {mode: '${MODE:-passthrough}'}", worker=REAL) as running:
+    with Serving(directory, settings + "keys: {mode: '${MODE:-passthrough}'}", worker=REAL) as running:
         running.await_ready()
         running.await_control()
         yield running
 
 
-def test_an_app_is_answered_and_the_exchange_recorded(serving: Serving) -> None:
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FakeUpstream]:
+    with in_thread(FakeUpstream(require_key=False)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Serving]:
+    with started(tmp_path_factory.mktemp("shared"), upstream) as running:
+        yield running
+
+
+@pytest.fixture
+def serving(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Serving]:
+    with started(tmp_path, upstream) as running:
+        yield running
+
+
+def test_an_app_is_answered_and_the_exchange_recorded(shared: Serving) -> None:
     """The official SDK is answered through `crossfade serve`, and the exchange is on the admin API soon after."""
-    assert ask(serving)
-    await_true(lambda: bool(serving.admin("/api/v1/exchanges").json()["exchanges"]), "the exchange is recorded")
-    (line,) = serving.admin("/api/v1/exchanges").json()["exchanges"]
+    before = chats(shared)
+    assert ask(shared)
+    await_true(lambda: chats(shared).keys() - before.keys(), "the exchange is recorded")
+    (line,) = (line for id_, line in chats(shared).items() if id_ not in before)
     assert (line["model_requested"], line["status"], line["outcome"]) == ("gpt-4o", 200, "complete")
-    shown = serving.admin(f"/api/v1/exchanges/{line['id']}").json()["record"]
+    shown = shared.admin(f"/api/v1/exchanges/{line['id']}").json()["record"]
     assert json.loads(shown["request_json"])["messages"] == [{"role": "user", "content": "hi"}]
-    await_true(lambda: "crossfade_requests_total" in serving.admin("/metrics").text, "the recorder's metrics")
-    assert line["id"] in serving.admin("/traffic.csv").text
-    assert "hi" in serving.admin(f"/traffic/{line['id']}").text
+    await_true(lambda: "crossfade_requests_total" in shared.admin("/metrics").text, "the recorder's metrics")
+    assert line["id"] in shared.admin("/traffic.csv").text
+    assert "hi" in shared.admin(f"/traffic/{line['id']}").text
 
 
-def test_a_policy_comes_breaks_and_goes(serving: Serving, tmp_path: Path) -> None:
+def chats(serving: Serving) -> dict[str, dict[str, Any]]:
+    """What was recorded, by id, but for requests of other tests that ask for no model."""
+    lines = serving.admin("/api/v1/exchanges").json()["exchanges"]
+    return {line["id"]: line for line in lines if line["model_requested"]}
+
+
+def test_a_policy_comes_breaks_and_goes(shared: Serving) -> None:
     """A policy file is in force within a moment, a broken edit changes nothing and is shown, its removal ends it."""
-    policy = tmp_path / "crossfade-policies" / "support-triage.yaml"
+    policy = shared.directory / "crossfade-policies" / "support-triage.yaml"
     policy.parent.mkdir()
     policy.write_text(POLICY)
-    await_true(lambda: routes(serving) == ["support-triage"], "the route")
+    await_true(lambda: routes(shared) == ["support-triage"], "the route")
     policy.write_text(POLICY.replace("stages:", "stags:"))
-    await_true(lambda: bool(serving.events("policy.not_loaded")), "the complaint")
-    assert routes(serving) == ["support-triage"]
-    status = serving.crossfade("status")
+    await_true(lambda: bool(shared.events("policy.not_loaded")), "the complaint")
+    assert routes(shared) == ["support-triage"]
+    status = shared.crossfade("status")
     assert "support-triage.yaml:6:1: `stags` is no key here" in status.stdout
     assert "did you mean `stages`?" in status.stdout
     policy.unlink()
-    await_true(lambda: routes(serving) == [], "no route")
+    await_true(lambda: routes(shared) == [], "no route")
 
 
 def routes(serving: Serving) -> list[str]:
     return [route.name for route in decode((serving.data / "routing.json").read_bytes()).routes]
+
+
+def test_doctor_sends_a_request_through(shared: Serving) -> None:
+    """`crossfade doctor --send-test` asks for the models through the gateway, and all is well."""
+    done = shared.crossfade("doctor", "--send-test", "--json")
+    findings = {each["subject"]: each for each in json.loads(done.stdout)}
+    assert (done.returncode, findings["send-test"]["level"]) == (0, "ok")
+    assert httpx.get(f"http://127.0.0.1:{shared.port}/v1/models").headers["x-crossfade-request-id"]
+
+
+def test_the_kill_switch_is_confirmed_with_the_control_plane_dead(shared: Serving) -> None:
+    """`crossfade kill` acts, and every worker confirms it, with all processes of the control plane stopped."""
+    with stopped(shared, "controller", "recorder", "shadow", "admin"):
+        done = shared.crossfade("kill", "--json")
+        assert (done.returncode, json.loads(done.stdout)["killed"]) == (0, True)
+        assert len(json.loads(done.stdout)["confirmed"]) == 1
+        assert "KILLED" in shared.crossfade("status").stdout
+        shared.await_metric("crossfade_killed 1")
+        assert ask(shared)
+        assert shared.crossfade("kill", "--off").returncode == 0
+        assert "KILLED" not in shared.crossfade("status").stdout
+
+
+@contextlib.contextmanager
+def stopped(serving: Serving, *slots: str) -> Iterator[None]:
+    """These processes do nothing while this lasts, and go on where they were afterwards."""
+    with contextlib.ExitStack() as goes_on:
+        for slot in slots:
+            pid = serving.pid_of(slot)
+            assert pid is not None
+            os.kill(pid, signal.SIGSTOP)
+            goes_on.callback(os.kill, pid, signal.SIGCONT)
+        yield
 
 
 def test_a_reload_under_load_fails_no_request(serving: Serving) -> None:
@@ -91,22 +149,6 @@ def test_a_killed_worker_refuses_nobody(serving: Serving) -> None:
             await_true(lambda answered=answered: running.answered > answered + 20, "answers again")
     assert not [each for each in running.failures if "refused" in each.lower()]
     assert len(running.failures) <= 3 * running.threads
-
-
-def test_the_kill_switch_is_confirmed_with_the_control_plane_dead(serving: Serving) -> None:
-    """`crossfade kill` acts, and every worker confirms it, with all processes of the control plane stopped."""
-    for slot in ("controller", "recorder", "shadow", "admin"):
-        pid = serving.pid_of(slot)
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-    done = serving.crossfade("kill", "--json")
-    assert (done.returncode, json.loads(done.stdout)["killed"]) == (0, True)
-    assert len(json.loads(done.stdout)["confirmed"]) == 1
-    assert "KILLED" in serving.crossfade("status").stdout
-    serving.await_metric("crossfade_killed 1")
-    assert ask(serving)
-    assert serving.crossfade("kill", "--off").returncode == 0
-    assert "KILLED" not in serving.crossfade("status").stdout
 
 
 def test_virtual_keys_are_asked_for_and_revoked(serving: Serving, upstream: FakeUpstream) -> None:
@@ -141,11 +183,3 @@ def test_the_status_of_a_dead_gateway(serving: Serving) -> None:
     assert status.returncode == 1
     assert json.loads(status.stdout)["serving"] is False
     assert json.loads(status.stdout)["table"]["version"] == 1
-
-
-def test_doctor_sends_a_request_through(serving: Serving) -> None:
-    """`crossfade doctor --send-test` asks for the models through the gateway, and all is well."""
-    done = serving.crossfade("doctor", "--send-test", "--json")
-    findings = {each["subject"]: each for each in json.loads(done.stdout)}
-    assert (done.returncode, findings["send-test"]["level"]) == (0, "ok")
-    assert httpx.get(f"http://127.0.0.1:{serving.port}/v1/models").headers["x-crossfade-request-id"]

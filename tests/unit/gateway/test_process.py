@@ -1,11 +1,75 @@
-"""How a process begins that the supervisor starts."""
+"""How a process begins and ends that the supervisor starts."""
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from gateway.process import read_boot, say_ready, stop_asked
+
+
+def started(folder: Path, program: str) -> tuple[int, str, str]:
+    """What a module says that the supervisor starts: its status, stdout and stderr."""
+    (folder / "made.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "gateway.process", "made", "--boot-fd", "0"],
+        env=os.environ | {"PYTHONPATH": f"{Path.cwd()}:{folder}"}, input="{}", capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+BEGUN = """\
+import atexit, gc, sys, threading, time
+from gateway.process import read_boot
+
+class Kept:
+    def __del__(self):
+        print("taken apart")
+
+kept = Kept()
+kept.itself = kept
+was_on = gc.isenabled()
+"""
+
+
+@pytest.mark.parametrize(("end", "status"), [("0", 0), ("3", 3)])
+def test_an_orderly_end_waits_for_all_and_takes_nothing_apart(tmp_path: Path, end: str, status: int) -> None:
+    """Threads are joined, who asked to finish finishes, what was written is out, the status is the module's."""
+    program = f"""{BEGUN}
+if __name__ == "__main__":
+    assert read_boot(None) == b"{{}}"
+    atexit.register(print, "asked to finish")
+    threading.Thread(target=lambda: [threading.main_thread().join(), print("a thread")]).start()
+    sys.exit({end})
+"""
+    assert started(tmp_path, program) == (status, "a thread\nasked to finish\n", "")
+
+
+def test_what_is_imported_is_out_of_the_collectors_sight(tmp_path: Path) -> None:
+    """While modules are imported it is off; once the boot is read it is on, and what was imported is frozen."""
+    program = f"""{BEGUN}
+if __name__ == "__main__":
+    before = gc.get_freeze_count()
+    read_boot(None)
+    print(was_on, before, gc.isenabled(), gc.get_freeze_count() > 1000, sys.argv[1:])
+    sys.exit(0)
+"""
+    assert started(tmp_path, program) == (0, "False 0 True True ['--boot-fd', '0']\n", "")
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [("raise ValueError('odd')", "ValueError: odd"), ("sys.exit('refused')", "refused")]
+)
+def test_another_end_is_the_interpreters(tmp_path: Path, end: str, said: str) -> None:
+    """What was not met is told with its place and ends with 1, and so does a last word."""
+    status, stdout, stderr = started(tmp_path, f"{BEGUN}\nread_boot(None)\n{end}\n")
+
+    assert (status, stdout) == (1, "taken apart\n")
+    assert stderr.splitlines()[-1] == said
 
 
 def test_the_boot_is_what_the_pipe_holds() -> None:

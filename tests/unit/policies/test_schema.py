@@ -1,6 +1,8 @@
 """The policy file: short and long form, every key documented, what is wrong said with its place."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +12,7 @@ from pydantic import BaseModel
 
 from policies import schema
 from policies.language import gates as gating
+from policies.language.base import describe
 from policies.schema import Policy, json_schema
 from tests.rooms.policy_files import complaints, policy
 
@@ -173,9 +176,20 @@ def test_a_policy_cannot_be_changed():
 @pytest.mark.parametrize("section", sorted({*sections(Policy)}, key=lambda section: section.__name__))
 def test_every_key_is_documented(section: type[BaseModel]):
     """Each has its sentence, which the JSON Schema shows where people write."""
+    describe()
     assert section.__doc__
     missing = [name for name, field in section.model_fields.items() if not field.description and name != "root"]
     assert not missing
+
+
+def test_who_only_reads_policies_reads_no_sources():
+    """What keys mean is looked up by those who show it: every process would else read the language's sources."""
+    program = "import policies.schema as s; f = s.Policy.model_fields['route']; print(f.description); s.describe()"
+    shown = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(f.description)"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.splitlines()[0] == "None"
+    assert "None" not in shown.stdout.splitlines()[1]
 
 
 def test_an_empty_match_is_seen_as_one():

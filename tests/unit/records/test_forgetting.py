@@ -1,5 +1,6 @@
 """Who is forgotten is in no file any more, wherever the forgetting was cut off."""
 
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -105,11 +106,11 @@ def test_forgetting_removes(tmp_path):
 
 def test_cut_off_at_any_step(tmp_path, trap: Trap):
     """However far it gets: once the wish is written down, whoever comes next finishes it, and nothing comes back."""
-    steps, killed = 0, True
+    begun, steps, killed = tmp_path / "begun", 0, True
+    begun.mkdir()
+    filled(begun)
     while killed:
-        root = tmp_path / str(steps)
-        root.mkdir()
-        filled(root)
+        root = shutil.copytree(begun, tmp_path / str(steps))
         killed = is_cut_off(root, trap, steps)
         store = Store(root / "records")
         with store.held():

@@ -40,6 +40,26 @@ from tests.rooms.waiting import PATIENCE_S
 ROOT = Path(__file__).parents[4]
 
 
+def test_a_command_ends_when_it_has_said_all() -> None:
+    """What it wrote is out, its status is a shell's, whatever it is closed from; and nothing is taken apart."""
+    program = """
+import os, sys
+from gateway.cli.main import main
+class Kept:
+    def __del__(self, write=os.write):
+        write(2, b"taken apart")
+kept = Kept()
+sys.exit(main())
+"""
+    for words, closed, status in ((["policy", "schema"], "", 0), (["policy", "lint", "none"], "", 1),
+                                  (["policy", "schema"], "1>&- 2>&-", 0)):  # fmt: skip
+        script = f'exec "$@" {closed}'
+        command = ["sh", "-c", script, "sh", sys.executable, "-c", program, *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, "taken apart" in done.stderr) == (status, False), done.stderr
+        assert done.stdout.endswith("}\n") == (status == 0 and not closed)
+
+
 def parsers(parser: argparse.ArgumentParser, *words: str) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
     """Every command, subcommands too, by its words."""
     yield words, parser
@@ -82,6 +102,7 @@ def test_help_version_and_bad_usage_load_no_command() -> None:
     assert [name for name in found if name.startswith("gateway.")] == [
         "gateway.cli",
         *(f"gateway.cli.{name}" for name in ("arguments", "failure", "main", "output", "overview", "parser", "values")),
+        "gateway.ending",
     ]  # fmt: skip
     assert len(found) < 180  # importlib.metadata, which knows the version, is some sixty of them
 
