@@ -25,7 +25,7 @@ from gateway import clock
 from gateway.cli import slo_rules
 from gateway.demo.models import ModelServer, ScriptedAnswer
 from policies.objectives import Objective
-from policies.routing import decode, encode
+from policies.routing import PPM, decode, encode
 from tests.acceptance.prometheus_server import RULES, Prometheus, scraping
 from tests.fakes import judges
 from tests.fakes.faults import HEADER, Fault
@@ -113,8 +113,12 @@ class AlarmRoom:
         self.prometheus.await_scrapes(2, f'crossfade_feedback_total{{route="{route}"}}')
 
     def _is_weighed(self, route: str, *, at_least: int) -> bool:
+        """Whether the workers' table has it, and the controller says so: it may be stopped next."""
         table = decode((self.serving.data / "routing.json").read_bytes())
-        return any(each.name == route and each.weight_ppm >= at_least for each in table.routes)
+        is_served = any(each.name == route and each.weight_ppm >= at_least for each in table.routes)
+        series = f'crossfade_weight_ratio{{route="{route}"}} '
+        told = [line for line in self.serving.admin("/metrics").text.splitlines() if line.startswith(series)]
+        return is_served and any(float(line.removeprefix(series)) * PPM >= at_least for line in told)
 
     def kill(self, slot: str, number: signal.Signals) -> None:
         """A signal to a process of the gateway, as soon as there is one."""
@@ -130,6 +134,15 @@ class AlarmRoom:
             return True
 
         await_true(is_sent, f"a signal to {slot}")
+
+    @contextlib.contextmanager
+    def stopped(self, slot: str) -> Generator[None]:
+        """A process of the gateway that hangs while this lasts, however it ends."""
+        self.kill(slot, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.kill(slot, signal.SIGCONT)
 
     def reload(self, more: str) -> None:
         """Other settings, on top of those that there are."""
@@ -222,9 +235,8 @@ def _rolled_back(room: AlarmRoom) -> Generator[GoOn]:
 def _breaker(room: AlarmRoom) -> Generator[GoOn]:
     """While the controller hangs: else its alarm takes the traffic first, where a slow machine asks seldom."""
     room.add_policy("refusing", "gone", more="", stages="[50%]", mode="split")
-    room.kill("controller", signal.SIGSTOP)
-    yield partial(room.ask, "refusing")
-    room.kill("controller", signal.SIGCONT)
+    with room.stopped("controller"):
+        yield partial(room.ask, "refusing")
 
 
 @contextlib.contextmanager
@@ -341,9 +353,8 @@ def _restarting(room: AlarmRoom) -> Generator[GoOn]:
 
 @contextlib.contextmanager
 def _hanging(room: AlarmRoom) -> Generator[GoOn]:
-    room.kill("recorder", signal.SIGSTOP)
-    yield _nothing
-    room.kill("recorder", signal.SIGCONT)
+    with room.stopped("recorder"):
+        yield _nothing
 
 
 @contextlib.contextmanager
