@@ -19,7 +19,7 @@ settings.load_profile("crossfade")
 
 
 MEMORY = Path("/dev/shm")
-MEMORY_BYTES = 2 << 30
+MEMORY_BYTES = 8 << 30
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -69,7 +69,7 @@ def read(content: bytes, node: str) -> ArchiveManifest:
         found = msgspec.json.decode(content, type=ArchiveManifest)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ArchiveError(
-            f"{node}/{NAME} is damaged. hint: its node writes it again; else remove the folder"
+            f"{node}/{NAME} is damaged. hint: delete it; its node writes it again with its next file"
         ) from None
     if found.format > FORMAT:
         raise ArchiveError(f"{node}/{NAME} is of a later version. hint: update Crossfade here")

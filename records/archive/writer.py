@@ -83,6 +83,8 @@ class NodeArchive:
     """What our list names; None: not read yet."""
     _copied: dict[str, int] = field(default_factory=dict[str, int], init=False)
     """What is there, and no list has named yet."""
+    _unlisted: list[str] = field(default_factory=list[str], init=False)
+    """What may still be there, and no list names any more."""
 
     def lag_s(self, now: float) -> float:
         """About the age of the oldest file that is not in the archive, as far as is known here. `now`: Unix seconds."""
@@ -99,17 +101,29 @@ class NodeArchive:
             self._listed = self._begin()
         for _ in range(LOOKS):
             try:
-                files = [file for file in _files(self.store) if self._is_due(file, now - settle_s)]
+                files = self._due(now, settle_s)
                 self._copy(files)
             except FileNotFoundError:  # merged away since we looked: look again, at what stands for it
                 continue
-            return self._list({file.name: file.size_bytes for file in files}, self._listed, now)
+            came = self._list({file.name: file.size_bytes for file in files}, self._listed, now)
+            removed, gone = len(self._unlisted), [self._named(name) for name in self._unlisted]
+            self.bucket.delete(gone)
+            self._unlisted = []
+            return Push(len(came), sum(came), removed)
         return Push(0, 0, 0)
 
-    def _is_due(self, file: ArchivedFile, settled_at: float) -> bool:
-        """Whether a file is copied now: later, if it only adds rows, and is likely to be merged with others soon."""
-        only_adds = file.path.name.startswith("0-") and file.stem not in map(stem_of, self._listed or {})
-        return not only_adds or file.written_at <= settled_at
+    def _due(self, now: float, settle_s: float) -> list[ArchivedFile]:
+        """The files that are to be there now. One that only adds rows, and is likely to be merged soon, comes later.
+
+        Raises:
+            FileNotFoundError: one has gone since we looked.
+        """
+        known = {stem_of(name) for name in self._listed or {}}
+        return [
+            file
+            for file in _files(self.store)
+            if not file.path.name.startswith("0-") or file.stem in known or not 0 <= now - file.written_at < settle_s
+        ]
 
     def _copy(self, files: Sequence[ArchivedFile]) -> None:
         """Put every file there that is not there yet.
@@ -124,18 +138,17 @@ class NodeArchive:
                 self._copied[file.name] = file.size_bytes
                 self.watch(file.size_bytes)
 
-    def _list(self, objects: dict[str, int], listed: dict[str, int], now: float) -> Push:
-        """Let the list name what is here now, and remove what it does not name any more."""
+    def _list(self, objects: dict[str, int], listed: dict[str, int], now: float) -> list[int]:
+        """Let the list name what is here now. Returns the sizes of what it names for the first time."""
         objects |= {name: size for name, size in listed.items() if name not in objects and self._is_set_aside(name)}
-        gone = [name for name in {**listed, **self._copied} if name not in objects]
         came = [size for name, size in self._copied.items() if name in objects]
         if objects != listed:
             self._own()
             self.bucket.put(self._named(NAME), msgspec.json.encode(ArchiveManifest(self.me.owner, now, objects)))
             self._listed = objects
-        self.bucket.delete([self._named(name) for name in gone])
+        self._unlisted = [name for name in {*self._unlisted, *listed, *self._copied} if name not in objects]
         self._copied = {}
-        return Push(len(came), sum(came), len(gone))
+        return came
 
     def _begin(self) -> dict[str, int]:
         """Take up where an earlier process stopped, and remove what it copied and did not list."""
@@ -173,7 +186,7 @@ class NodeArchive:
 def lag_s(store: Store, now: float, listed: Collection[str] = ()) -> float:
     """The age of the oldest file that an archive does not list; 0: there is none. `now`: Unix seconds."""
     try:
-        return max((now - file.written_at for file in _files(store) if file.name not in listed), default=0.0)
+        return max([0.0, *(now - file.written_at for file in _files(store) if file.name not in listed)])
     except FileNotFoundError:  # they are being merged
         return 0.0
 

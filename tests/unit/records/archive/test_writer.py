@@ -1,6 +1,8 @@
 """A node's folder follows its records, whatever they do meanwhile."""
 
+import os
 import shutil
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -168,6 +170,37 @@ def test_a_death_at_any_moment_leaves_every_row_once(many: NodeArchive, tmp_path
     push(NodeArchive(store, storage, many.me))
     assert archived_ids(storage, tmp_path / "here") == after
     assert len(storage.names(many.me.node)) == 3, "two files and the list"
+
+
+@dataclass(frozen=True)
+class KeepingBucket(Bucket):
+    """Refuses to remove anything while it is told to."""
+
+    keeps: list[bool]
+
+    def delete(self, names: Sequence[str]) -> None:
+        if names and self.keeps[0]:
+            raise ArchiveError("HTTP 403")
+        Bucket.delete(self, names)
+
+
+def test_what_could_not_be_removed_is_removed_later(many: NodeArchive, store: Store) -> None:
+    """A key that may write and not delete: nothing is forgotten over it, and what came back meanwhile stays."""
+    bucket = many.bucket
+    keeping = KeepingBucket(**{each.name: getattr(bucket, each.name) for each in fields(bucket)}, keeps=[True])
+    archive = NodeArchive(store, keeping, many.me)
+    back = store.files("exchanges")[0]
+    moment = back.stat()
+    shutil.copy2(back, store.root / "kept-aside")
+    store.publish(store.stage_merge("m"))
+    with pytest.raises(ArchiveError, match="HTTP 403"):
+        push(archive)
+    assert len(bucket.names(many.me.node)) == MERGE_FILES + 2, "the merged file, the list, and all that it stands for"
+    (store.root / "kept-aside").rename(back)
+    os.utime(back, ns=(moment.st_mtime_ns, moment.st_mtime_ns))
+    keeping.keeps[0] = False
+    push(archive)
+    assert len(bucket.names(many.me.node)) == 3, "the merged file, the list, and what came back"
 
 
 def test_a_folder_has_one_owner(archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
