@@ -118,8 +118,7 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
     rollout = next((each for each in pages.rollouts().rollouts if each.route == route), None)
     if rollout is None:
         return None
-    stop = pages.operations.stops().get(route)
-    look = stop or pages.operations.looks().get(route)
+    look, gates_of = _shown(pages.operations, route)
     figures = pages.route_figures(route, since)
     start = wanted("exchanges", {"since": since}, now=now).window.since or 0.0
     told = [each for each in moves(pages.operations, route) if each.at >= start]
@@ -133,7 +132,7 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
         sentence="No leader has looked at it yet." if rollout.standing is None else rollout.standing.sentence,
         rule=rule(() if look is None else look.results.gates, is_split=look is not None and look.rollout.ladder.split),
         gates=[] if look is None else [_gate(gate) for gate in look.results.gates],
-        gates_of="" if stop is None else f"as they stood when it was {str(stop.rollout.phase).replace('_', ' ')}",
+        gates_of=gates_of,
         best=best, worst=worst, arms=figures.arms, shadow=figures.shadow, funnel=figures.funnel,
         human=HumanScoreView.model_validate(human(votes)), agreement=AgreementView.model_validate(agreement),
         incidents=[each for each in told if each.outcome in INCIDENTS],
@@ -142,6 +141,22 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
         policy_sha256=None if policy is None or policy.text is None else _sha256(policy.text.encode()),
         candidate_key=None if look is None else look.rollout.key.digest,
     )  # fmt: skip
+
+
+def _shown(operations: Operations, route: str) -> tuple[Decision | None, str]:
+    """The decision whose gates say most of a route, and of which moment they are: empty, as they stand.
+
+    Where it has moved and nothing counts yet, or was stopped, what is looked at says nothing: then what moved it does.
+    """
+    if (stop := operations.stops().get(route)) is not None:
+        return stop, f"as they stood when it was {str(stop.rollout.phase).replace('_', ' ')}"
+    look = operations.looks().get(route)
+    if look is None or any(gate.n for gate in look.results.gates):
+        return look, ""
+    for _, _, told in operations.told(route):
+        if told.outcome is Outcome.PROMOTE and told.rollout.key == look.rollout.key and told.results.gates:
+            return told, f"as they stood when it moved up to {told.rollout.at.label}; nothing has counted there yet"
+    return look, ""
 
 
 def moves(operations: Operations, route: str) -> list[ReportMoveView]:

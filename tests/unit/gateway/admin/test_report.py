@@ -73,6 +73,22 @@ def test_a_report_of_a_stopped_route_has_the_gates_that_stopped_it(tmp_path: Pat
     assert shown.gates_of == "as they stood when it was rolled back"
 
 
+def test_a_report_right_after_a_move_has_the_gates_that_let_it_through(tmp_path: Path) -> None:
+    """At its new stage nothing has counted yet: empty gates would say that it was promoted on nothing."""
+    passed = replace(RESULTS, gates=tuple(replace(gate, verdict=Verdict.PASS) for gate in GATES))
+    up = replace(command(CANARY, Verb.PROMOTE, now=NOW - 1, by="ada", reason="enough"), results=passed)
+    nothing = replace(RESULTS, gates=tuple(replace(gate, verdict=Verdict.INCONCLUSIVE, n=0) for gate in GATES))
+    with house(tmp_path) as found:
+        state = SqliteState(found.data.state)
+        state.add_decision(told(up))
+        state.close()
+        stand(found.data, nothing, up.rollout)
+        shown = report(pages(found.data), "triage", "all")
+    assert shown is not None
+    assert {gate.verdict for gate in shown.gates} == {"PASS"}
+    assert shown.gates_of == f"as they stood when it moved up to {up.rollout.at.label}; nothing has counted there yet"
+
+
 def test_a_suspension_is_an_incident(home: ConsoleHouse) -> None:
     """Traffic was taken away, if only for minutes."""
     alarm = Alarm("errors", 5.0, 4.0, raised=True, reason="detector errors: alarm")
