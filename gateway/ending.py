@@ -1,5 +1,6 @@
 """The end of a process that has done all it had to: nothing is taken apart that the kernel frees at once."""
 
+import gc
 import os
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ class Ending:
     def leave(self) -> None:
         """End here, after the threads are joined and everybody else was asked to finish."""
         if self.status is None:
+            gc.unfreeze()
             return
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # pyright: ignore[reportUnnecessaryComparison] -- closed from the start

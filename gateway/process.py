@@ -37,10 +37,8 @@ def run(argv: Sequence[str]) -> None:
 
 
 def read_boot(argv: Sequence[str] | None) -> bytes:
-    """What the supervisor wrote for us: the pipe's number is our one argument. Everything is imported by now.
-
-    Nothing is frozen: with few objects in its sight, the collector would look through all of them far too often.
-    """
+    """What the supervisor wrote for us: the pipe's number is our one argument. Everything is imported by now."""
+    gc.freeze()
     gc.enable()
     parser = argparse.ArgumentParser(description="Started by `crossfade serve`.")
     parser.add_argument("--boot-fd", type=int, required=True)

@@ -22,7 +22,7 @@ MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 8 << 30
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Test what is here: refuse what was compiled of other sources, and let Ctrl-C reach what tests start.
 
     A shell that puts the tests into the background has Ctrl-C ignored. What Python has read once it keeps, for the
@@ -40,6 +40,7 @@ def pytest_configure() -> None:
     sys.dont_write_bytecode = False
     if has_room(MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    config.add_cleanup(gc.unfreeze)
 
 
 def has_room(place: Path) -> bool:
@@ -53,14 +54,15 @@ def has_room(place: Path) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect without the garbage collector: ten thousand tests, which stay until the end, are no garbage.
+    """Keep what is collected out of the garbage collector's sight: ten thousand tests, which stay until the end.
 
-    They are not frozen afterwards: with few objects left in its sight, it would look through all of them far too often.
+    It would look through all of them again and again, in each of the processes, and find nothing.
     """
     gc.disable()
     try:
         return (yield)
     finally:
+        gc.freeze()
         gc.enable()
 
 
