@@ -1,7 +1,7 @@
 """How a process begins that the supervisor starts: its boot comes through a pipe, and it says when it is ready.
 
 `python -m gateway.process MODULE --boot-fd N` runs a module that reads its boot here, without what the interpreter
-would do for nothing: a fifth of the CPU time of a control plane that comes and goes.
+would do for nothing.
 """
 
 import argparse

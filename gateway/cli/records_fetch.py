@@ -8,7 +8,7 @@ from dataclasses import asdict
 from gateway.cli import layout
 from gateway.cli.progress import progress
 from gateway.config import settings_file
-from gateway.node.datadir import DataDirError, prepare
+from gateway.node.datadir import DataDir, DataDirError, prepare
 from records.archive.bucket import ArchiveError, open_bucket, place_of
 from records.archive.reader import ArchiveFetch
 
@@ -22,14 +22,14 @@ def run(arguments: argparse.Namespace) -> int:
         OSError, SettingsError, DataDirError: it cannot be done.
     """
     url = _archive(arguments)
-    data = prepare(arguments.to)
-    data.records.mkdir(exist_ok=True, mode=0o700)
+    data = DataDir(arguments.to)
     try:
         with progress("bytes") as done:
             count = ArchiveFetch(open_bucket(url), data.records, done).run()
     except ArchiveError as error:
         hint = "" if "hint: " in str(error) else f". hint: {_HINT}"
         raise DataDirError(f"{url}: {error}{hint}") from None
+    prepare(data.root)  # not before something is in it
     if arguments.json:
         print(json.dumps({"archive": url, "data": str(data.root)} | asdict(count)))
         return 0

@@ -25,8 +25,7 @@ class Section(BaseModel):
 def describe() -> None:
     """Give each key of all sections the text below it as its description, for those who show what keys mean.
 
-    pydantic would read all sources at import (`use_attribute_docstrings`), in each process that knows policies: a third
-    of what importing them takes.
+    pydantic would read all sources at import (`use_attribute_docstrings`), in each process that knows policies.
     """
     sections = list(_sections(Section))
     for section in sections:

@@ -158,12 +158,12 @@ def open_bucket(url: str) -> Bucket:
         "timeout": timedelta(seconds=CALL_S),
     }
     retry = {"max_retries": TRIES, "retry_timeout": timedelta(seconds=RETRY_S)}
+    if url.startswith("file://") and not Path(url.removeprefix("file://")).is_dir():
+        raise ArchiveError("no such folder. hint: make it, or mount what belongs there")
     try:
         if url.startswith("file://"):
-            return Bucket(url, library, stores.LocalStore(url.removeprefix("file://"), mkdir=True))
+            return Bucket(url, library, stores.LocalStore(url.removeprefix("file://")))
         return Bucket(url, library, stores.from_url(url, client_options=client, retry_config=retry))
-    except OSError as error:
-        raise ArchiveError(str(error)) from None
     except (library.exceptions.BaseError, ValueError) as error:
         raise ArchiveError(_plain(error)) from None
 

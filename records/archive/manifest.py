@@ -22,8 +22,6 @@ _NODE = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 class ArchiveManifest(msgspec.Struct, frozen=True):
     """`<node>/manifest.json`: objects that hold every row of a node once, as of one moment."""
 
-    owner: str
-    """Whose records these are: two of one name do not write over each other."""
     written_at: float
     """Unix seconds."""
     objects: dict[str, int] = {}
@@ -68,9 +66,7 @@ def read(content: bytes, node: str) -> ArchiveManifest:
     try:
         found = msgspec.json.decode(content, type=ArchiveManifest)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise ArchiveError(
-            f"{node}/{NAME} is damaged. hint: delete it; its node writes it again with its next file"
-        ) from None
+        raise ArchiveError(f"{node}/{NAME} is damaged. hint: delete it, and its node copies all again") from None
     if found.format > FORMAT:
         raise ArchiveError(f"{node}/{NAME} is of a later version. hint: update Crossfade here")
     if not is_node(node) or not all(map(_OBJECT.fullmatch, found.objects)):

@@ -3,7 +3,9 @@
 Rules:
 1. Each node's list says what is whole. An object that goes while it is fetched was merged: the list is read again.
 2. A second fetch brings what is new and removes what no list names any more: who is forgotten there is forgotten here.
-3. Files are fetched under hidden names and change places at the end: a fetch that is cut off leaves what was.
+   What did not come from an archive stays.
+3. Files are fetched under hidden names and change places at the end: a fetch that is cut off leaves what was, and what
+   it had is not fetched again.
 4. A directory that a gateway records into is refused: its records are its own.
 """
 
@@ -17,8 +19,8 @@ from records.store import PROGRESS
 
 TRIES = 5
 """How often a node's list is read again where its objects go while they are fetched."""
-_BETWEEN = "_"
-"""Between a node's name and a file's, here."""
+_BETWEEN = "@"
+"""Between a node's name and a file's, here: it is in no other file's name."""
 _FRESH = ".fetched"
 
 
@@ -60,7 +62,7 @@ class ArchiveFetch:
         for path in here:
             if (fresh := _hidden(path)).exists():
                 fresh.rename(path)
-        for path in self.root.glob("*/date=*/*"):
+        for path in self.root.glob(f"*/date=*/*{_BETWEEN}*"):
             if path not in here:
                 path.unlink()
                 self.count.removed += 1
@@ -82,7 +84,7 @@ class ArchiveFetch:
     def _fetch(self, node: str, name: str, size_bytes: int) -> bool:
         """Fetch one object, unless it is here; False: there is no such object any more."""
         path = self._path(node, name)
-        if path.exists() and path.stat().st_size == size_bytes:
+        if any(each.exists() and each.stat().st_size == size_bytes for each in (path, _hidden(path))):
             return True
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self.bucket.fetch(f"{node}/{name}", _hidden(path)):

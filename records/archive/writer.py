@@ -7,9 +7,11 @@ Rules:
    it is kept there: the copy is the better one.
 3. Files come twice a second under load and are merged soon: one straight from the recorder is copied once it is
    `SETTLE_S` old.
-4. A folder has one owner. One that another wrote is not touched.
+4. Nothing is done to a folder whose list is not the one that these records wrote last. So neither a copy of them that
+   runs elsewhere, nor a backup that lacks what has been archived since, removes what only the archive has.
 """
 
+import hashlib
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +37,8 @@ class Identity(msgspec.Struct, frozen=True):
     """`records/archive.json`: which folder of the archive is ours, for as long as these records are."""
 
     node: str
-    owner: str
+    lists: tuple[str, ...] = ()
+    """SHA-256 of the list that is there: the last one, and the one before it, should we have died before it was put."""
 
 
 class Push(NamedTuple):
@@ -62,9 +65,8 @@ def identity(root: Path, host: str) -> Identity:
         raise ArchiveError(
             f"{path} is damaged. hint: delete it; the records are archived again under a new name"
         ) from None
-    owner = secrets.token_hex(8)
     name = "".join(letter if letter in _SAFE else "-" for letter in host.lower())[:63].strip("-") or "node"
-    made = Identity(f"{name}-{owner[:8]}", owner)
+    made = Identity(f"{name}-{secrets.token_hex(4)}")
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     replace(path, msgspec.json.encode(made))
     return made
@@ -95,10 +97,10 @@ class NodeArchive:
 
         Raises:
             OSError: the disk refused.
-            ArchiveError: the archive refused, or the folder is another's; what was done stays done.
+            ArchiveError: the archive refused, or its list is not ours; what was done stays done.
         """
         if self._listed is None:
-            self._listed = self._begin()
+            self._listed, self._copied = self._begin(), {}
         for _ in range(LOOKS):
             try:
                 files = self._due(now, settle_s)
@@ -143,36 +145,44 @@ class NodeArchive:
         objects |= {name: size for name, size in listed.items() if name not in objects and self._is_set_aside(name)}
         came = [size for name, size in self._copied.items() if name in objects]
         if objects != listed:
-            self._own()
-            self.bucket.put(self._named(NAME), msgspec.json.encode(ArchiveManifest(self.me.owner, now, objects)))
+            self._put_list(ArchiveManifest(now, objects))
             self._listed = objects
         self._unlisted = [name for name in {*self._unlisted, *listed, *self._copied} if name not in objects]
         self._copied = {}
         return came
 
+    def _put_list(self, manifest: ArchiveManifest) -> None:
+        """Put our list in the place of the one that is there, which has to be ours."""
+        there, fresh = self._there(), msgspec.json.encode(manifest)
+        lists = (_sha256(fresh),) if there is None else (_sha256(there), _sha256(fresh))
+        self.me = msgspec.structs.replace(self.me, lists=lists)
+        replace(self.store.root / IDENTITY, msgspec.json.encode(self.me))
+        self.bucket.put(self._named(NAME), fresh)
+
     def _begin(self) -> dict[str, int]:
         """Take up where an earlier process stopped, and remove what it copied and did not list."""
-        manifest = self._own()
-        listed = manifest.objects if manifest is not None else {}
+        there = self._there()
+        listed = {} if there is None else read(there, self.me.node).objects
         named = {self._named(name) for name in (*listed, NAME)}
         self.bucket.delete([name for name in self.bucket.names(self.me.node) if name not in named])
         return listed
 
-    def _own(self) -> ArchiveManifest | None:
-        """Our list as it is there.
+    def _there(self) -> bytes | None:
+        """The list that is there; None: there is none.
 
         Raises:
-            ArchiveError: the folder is another's, or the archive refused.
+            ArchiveError: it is not ours, it has gone since, or the archive refused.
         """
-        content = self.bucket.get(self._named(NAME))
-        if content is None:
-            return None
-        manifest = read(content, self.me.node)
-        if manifest.owner != self.me.owner:
+        found = self.bucket.get(self._named(NAME))
+        if found is not None and _sha256(found) not in self.me.lists:
             raise ArchiveError(
-                f"{self.me.node} is written by another node. hint: delete {IDENTITY} in the records here"
+                f"{self.me.node} is not as these records left it: another node writes there, or they are a restored "
+                f"backup. hint: docs/archive.md; delete {IDENTITY} beside them, and they get a folder of their own"
             )
-        return manifest
+        if found is None and self._listed:
+            self._listed = None  # begin again
+            raise ArchiveError(f"{self.me.node}/{NAME} is gone. hint: if nobody else removes it, all is copied again")
+        return found
 
     def _is_set_aside(self, name: str) -> bool:
         """Whether an object's file lies among the damaged ones."""
@@ -198,3 +208,7 @@ def _files(store: Store) -> list[ArchivedFile]:
         FileNotFoundError: a file of it has gone since.
     """
     return [archived(store.root, path) for files in store.seen().values() for path in files]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -41,11 +41,18 @@ def s3() -> Generator[str]:
         yield f"s3://{name}/team/records"
 
 
+def folder(home: Path) -> str:
+    """An empty folder that is used as a storage; the URL of an archive in it."""
+    place = home / "storage"
+    place.mkdir(exist_ok=True)
+    return f"file://{place}"
+
+
 @pytest.fixture(params=["s3", "file"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bucket]:
     """An empty place in each kind of storage."""
     if request.param == "file":
-        yield open_bucket(f"file://{tmp_path}/storage")
+        yield open_bucket(folder(tmp_path))
         return
     with s3() as url:
         yield open_bucket(url)

@@ -2,8 +2,8 @@
 
 Rules:
 1. It only reads the records, and asks them nothing: neither the recorder nor any app waits for a slow storage.
-2. An archive that refuses is logged once, and once more when it takes again; the pause between tries grows to `MOST_S`.
-   Nothing is lost by it but the copy's age, which `crossfade_archive_lag_seconds` tells.
+2. An archive that refuses is logged once, and once more when it takes again; the pause between tries grows
+   (`PAUSES_S`). Nothing is lost by it but the copy's age, which `crossfade_archive_lag_seconds` tells.
 3. It may die at any moment: `records.archive.writer` goes on from the list that is there.
 """
 

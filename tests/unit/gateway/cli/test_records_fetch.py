@@ -11,6 +11,7 @@ from records.archive.bucket import open_bucket
 from records.archive.writer import NodeArchive, identity
 from records.store import Store
 from tests.fakes.exchanges import exchange_id
+from tests.rooms.object_storage import folder
 from tests.rooms.stored_records import keep, record
 
 
@@ -19,7 +20,7 @@ def url(tmp_path: Path) -> str:
     """An archive that a node has written."""
     store = Store(tmp_path / "records")
     keep(store, "a", record(1))
-    url = f"file://{tmp_path}/storage"
+    url = folder(tmp_path)
     NodeArchive(store, open_bucket(url), identity(store.root, "node")).push(clock.wall(), settle_s=0.0)
     return url
 
@@ -43,16 +44,19 @@ def test_the_archive_of_the_settings_is_fetched(
     [
         (["--to", "all"], "no archive is named. hint: state `archive: s3://bucket/prefix`"),
         (["http://x", "--to", "all"], "http://x: no archive. hint: write it as s3://bucket/prefix"),
-        (["file:///nothing/is/here", "--to", "all"], "holds no node's records. hint: does a gateway have it"),
+        (["file:///nothing/is/here", "--to", "all"], "no such folder. hint: make it, or mount what belongs there"),
+        (["file:///empty", "--to", "all"], "holds no node's records. hint: does a gateway have it"),
     ],
 )
 def test_what_cannot_be_fetched_is_said_with_what_to_do(
     words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No archive named, no URL of one, nothing in it."""
+    """No archive named, no URL of one, none there, nothing in it; and nothing is made of the directory either."""
     monkeypatch.chdir(tmp_path)
-    assert main(["records", "fetch", *[word.replace("/nothing", f"{tmp_path}/nothing") for word in words]]) == 1
+    Path("empty").mkdir()
+    assert main(["records", "fetch", *[word.replace("file://", f"file://{tmp_path}") for word in words]]) == 1
     assert said in capsys.readouterr().err
+    assert not Path("all").exists()
 
 
 def test_a_gateways_own_directory_is_refused(tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:

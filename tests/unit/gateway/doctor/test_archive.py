@@ -30,5 +30,5 @@ def test_an_archive_that_does_not_is_a_failure_with_a_hint(tmp_path: Path) -> No
     with s3() as url:
         refused = looked(url.replace("s3://records", "s3://nothing"))
     assert (refused.level, "NoSuchBucket" in refused.message, "bucket" in refused.hint) == ("failure", True, True)
-    (tmp_path / "storage").write_text("")
-    assert looked(f"file://{tmp_path}/storage").level == "failure"
+    gone = looked(f"file://{tmp_path}/storage")
+    assert (gone.level, "no such folder" in gone.message, (tmp_path / "storage").exists()) == ("failure", True, False)

@@ -13,7 +13,7 @@ from records.archive.writer import NodeArchive, identity
 from records.parquet import FEEDBACK
 from records.store import PROGRESS, Store
 from tests.fakes.exchanges import exchange_id
-from tests.rooms.object_storage import storage
+from tests.rooms.object_storage import folder, storage
 from tests.rooms.stored_records import keep, record, vote
 
 __all__ = ["storage"]  # a fixture
@@ -57,7 +57,7 @@ def test_a_second_fetch_brings_what_changed(storage: Bucket, tmp_path: Path) -> 
 
 def test_a_fetch_that_is_cut_off_leaves_what_was(tmp_path: Path) -> None:
     """Half of an archive beside what it stands for would count rows twice: nothing is seen before all is here."""
-    storage = open_bucket(f"file://{tmp_path}/storage")
+    storage = open_bucket(folder(tmp_path))
     one, two = node(tmp_path, storage, "one", 1), node(tmp_path, storage, "two", 2)
     ArchiveFetch(storage, tmp_path / "here").run()
     keep(one.store, "1", record(3))
@@ -68,9 +68,34 @@ def test_a_fetch_that_is_cut_off_leaves_what_was(tmp_path: Path) -> None:
     assert sorted(Store(tmp_path / "here").ids()) == [exchange_id(1), exchange_id(2)]
 
 
+def test_what_a_cut_off_fetch_had_is_not_fetched_again(tmp_path: Path) -> None:
+    """An archive of a year over a line that breaks: each try goes on where the last one ended."""
+    storage = open_bucket(folder(tmp_path))
+    one, two = node(tmp_path, storage, "one", 1), node(tmp_path, storage, "two", 2)
+    last = max(one.me.node, two.me.node)
+    whole = storage.get(f"{last}/{NAME}") or b""
+    storage.put(f"{last}/{NAME}", b"{")
+    with pytest.raises(ArchiveError, match="is damaged"):
+        ArchiveFetch(storage, tmp_path / "here").run()
+    assert Store(tmp_path / "here").ids() == []
+    storage.put(f"{last}/{NAME}", whole)
+    assert ArchiveFetch(storage, tmp_path / "here").run().fetched == 1
+    assert Store(tmp_path / "here").ids() == [exchange_id(1), exchange_id(2)]
+
+
+def test_what_came_from_elsewhere_stays(tmp_path: Path) -> None:
+    """Rows that were imported beside what was fetched are nobody's to remove."""
+    storage = open_bucket(folder(tmp_path))
+    node(tmp_path, storage, "one", 1)
+    ArchiveFetch(storage, tmp_path / "here").run()
+    keep(Store(tmp_path / "here"), "import-x", record(9))
+    assert ArchiveFetch(storage, tmp_path / "here").run().removed == 0
+    assert sorted(Store(tmp_path / "here").ids()) == [exchange_id(1), exchange_id(9)]
+
+
 def test_a_gateways_own_records_are_not_written_over(tmp_path: Path) -> None:
     """A directory that a gateway records into is refused."""
-    storage = open_bucket(f"file://{tmp_path}/storage")
+    storage = open_bucket(folder(tmp_path))
     node(tmp_path, storage, "one", 1)
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / PROGRESS).write_text("{}")
@@ -89,7 +114,7 @@ def test_an_archive_without_a_node_is_said_to_be_empty(storage: Bucket, tmp_path
 
 def test_a_list_that_names_what_is_not_there_is_read_again_and_then_told(tmp_path: Path) -> None:
     """A file that is merged away while it is fetched is no error; one that never comes is."""
-    storage = open_bucket(f"file://{tmp_path}/storage")
+    storage = open_bucket(folder(tmp_path))
     one = node(tmp_path, storage, "one", 1)
     listed = msgspec.json.decode(storage.get(f"{one.me.node}/{NAME}") or b"")
     listed["objects"]["exchanges/date=2026-11-18/0-z.1.parquet"] = 9

@@ -13,18 +13,19 @@ from gateway import clock
 from records.archive.bucket import ArchiveError, Bucket, open_bucket
 from records.archive.manifest import NAME
 from records.archive.reader import ArchiveFetch
-from records.archive.writer import IDENTITY, SETTLE_S, Identity, NodeArchive, Push, identity
+from records.archive.writer import IDENTITY, SETTLE_S, NodeArchive, Push, identity
 from records.erasure import Subject
 from records.forgetting import carry_out, wish
 from records.store import MERGE_FILES, Store
 from tests.fakes.exchanges import AT, exchange_id
 from tests.rooms.crash_points import Killed
+from tests.rooms.object_storage import folder
 from tests.rooms.stored_records import DAY_S, keep, record
 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Bucket:
-    return open_bucket(f"file://{tmp_path}/storage")
+    return open_bucket(folder(tmp_path))
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_a_death_at_any_moment_leaves_every_row_once(many: NodeArchive, tmp_path
     with pytest.raises(Killed) if steps < CHANGES else nullcontext():
         push(NodeArchive(store, dying, many.me))
     assert archived_ids(storage, tmp_path / "here") == (before if steps < 3 else after)
-    push(NodeArchive(store, storage, many.me))
+    push(lead(store, storage))
     assert archived_ids(storage, tmp_path / "here") == after
     assert len(storage.names(many.me.node)) == 3, "two files and the list"
 
@@ -203,16 +204,56 @@ def test_what_could_not_be_removed_is_removed_later(many: NodeArchive, store: St
     assert len(bucket.names(many.me.node)) == 3, "the merged file, the list, and what came back"
 
 
-def test_a_folder_has_one_owner(archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path) -> None:
-    """A copy of the records under the same name, or another's list there: it is not written over, and that is said."""
+def lead(store: Store, storage: Bucket) -> NodeArchive:
+    """What a new process of these records goes on with."""
+    return NodeArchive(store, storage, identity(store.root, "renamed since"))
+
+
+def test_a_backup_that_is_restored_takes_nothing_from_the_archive(
+    archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path
+) -> None:
+    """What was archived since the backup is nowhere else: nothing is done to the folder until somebody decides."""
     keep(store, "a", record(1))
     push(archive)
-    other = Store(tmp_path / "other")
-    keep(other, "b", record(2))
-    rival = NodeArchive(other, storage, Identity(archive.me.node, "another"))
-    with pytest.raises(ArchiveError, match=f"is written by another node.*{IDENTITY}"):
-        push(rival)
-    assert archived_ids(storage, tmp_path / "here") == ids(1)
+    shutil.copytree(store.root, tmp_path / "backup")
+    keep(store, "b", record(2))
+    push(archive)
+    restored = Store(tmp_path / "backup")
+    with pytest.raises(ArchiveError, match=f"a restored backup.*delete {IDENTITY}"):
+        push(lead(restored, storage))
+    assert archived_ids(storage, tmp_path / "here") == ids(1, 2)
+    (restored.root / IDENTITY).unlink()
+    push(lead(restored, storage))
+    assert len(storage.folders()) == 2, "each under a name of its own"
+
+
+def test_a_copy_that_runs_elsewhere_is_told_from_the_node(
+    archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path
+) -> None:
+    """Whoever writes second finds a list that is not his, and removes nothing of the other's."""
+    keep(store, "a", record(1))
+    push(archive)
+    copy = Store(shutil.copytree(store.root, tmp_path / "copy"))
+    keep(copy, "b", record(2))
+    push(lead(copy, storage))
+    keep(store, "c", record(3))
+    with pytest.raises(ArchiveError, match="another node writes there"):
+        push(archive)
+    assert archived_ids(storage, tmp_path / "here") == ids(1, 2)
+
+
+def test_a_folder_that_somebody_removed_is_written_again(
+    archive: NodeArchive, store: Store, storage: Bucket, tmp_path: Path
+) -> None:
+    """It is said once that it was gone."""
+    keep(store, "a", record(1))
+    push(archive)
+    storage.delete(storage.names(archive.me.node))
+    keep(store, "b", record(2))
+    with pytest.raises(ArchiveError, match=f"{NAME} is gone"):
+        push(archive)
+    push(archive)
+    assert archived_ids(storage, tmp_path / "here") == ids(1, 2)
 
 
 def test_a_name_is_kept_as_long_as_the_records_are(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import mmap
 import os
 import resource
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -225,18 +226,25 @@ def is_in_page_cache(path: Path) -> bool:
     return any(page & 1 for page in pages)
 
 
-def test_what_readers_are_past_leaves_the_page_cache(tmp_path: Path) -> None:
+@pytest.fixture
+def on_disk() -> Generator[Path]:
+    """A folder where files outlive the machine; what other tests write may lie in memory."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Path(folder)
+
+
+def test_what_readers_are_past_leaves_the_page_cache(on_disk: Path) -> None:
     """When a segment ends, the one before it leaves memory: a busy journal drives nothing else out of it."""
-    with (tmp_path / "probe").open("wb", buffering=0) as probe:
+    with (on_disk / "probe").open("wb", buffering=0) as probe:
         probe.write(b"x")
         os.fdatasync(probe.fileno())
         os.posix_fadvise(probe.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    if is_in_page_cache(tmp_path / "probe"):
+    if is_in_page_cache(on_disk / "probe"):
         pytest.skip("this file system is in memory")
-    fill(tmp_path / "w", 60, segment_bytes=4096)
-    *old, last = segments(tmp_path / "w")
-    assert is_in_page_cache(segment_path(tmp_path / "w", last))
-    assert not [number for number in old if is_in_page_cache(segment_path(tmp_path / "w", number))]
+    fill(on_disk / "w", 60, segment_bytes=4096)
+    *old, last = segments(on_disk / "w")
+    assert is_in_page_cache(segment_path(on_disk / "w", last))
+    assert not [number for number in old if is_in_page_cache(segment_path(on_disk / "w", number))]
 
 
 def test_an_old_segment_is_ended_only_if_it_holds_something(tmp_path: Path) -> None:

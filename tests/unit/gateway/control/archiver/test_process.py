@@ -15,7 +15,7 @@ from records.archive.bucket import open_bucket
 from records.archive.reader import ArchiveFetch
 from records.store import Store
 from tests.fakes.exchanges import exchange_id
-from tests.rooms.object_storage import SECRET, s3
+from tests.rooms.object_storage import SECRET, folder, s3
 from tests.rooms.stored_records import keep, record
 
 
@@ -66,6 +66,7 @@ def test_a_storage_that_refuses_is_told_of_once(tmp_path: Path, lines: StringIO)
     assert metric(tmp_path, "archive_failures_total") == 4
     assert metric(tmp_path, "archive_lag_seconds") == pytest.approx(3600, abs=60)
     blocked.unlink()
+    blocked.mkdir()
     assert at_work.step(settle_s=0.0) == LOOK_S
     assert events(lines).count("archiver.refused") == 1
     assert events(lines)[-1] == "archiver.taken_again"
@@ -88,7 +89,7 @@ def test_it_is_told_meanwhile_how_far_a_long_copy_is(tmp_path: Path, lines: Stri
     for number in range(3):
         keep(store, str(number), record(number))
     told: list[float] = []
-    at_work = archiver(tmp_path, f"file://{tmp_path}/storage", lines)
+    at_work = archiver(tmp_path, folder(tmp_path), lines)
 
     def now() -> float:
         if (tmp_path / "archiver.prom").exists():
@@ -102,7 +103,7 @@ def test_it_is_told_meanwhile_how_far_a_long_copy_is(tmp_path: Path, lines: Stri
 
 def test_what_came_is_copied_at_the_end(tmp_path: Path, lines: StringIO) -> None:
     """A gateway that stops leaves nothing waiting that it could copy."""
-    url = f"file://{tmp_path}/storage"
+    url = folder(tmp_path)
     keep(Store(tmp_path / "records"), "a", record(1))
     stop = threading.Event()
     stop.set()
