@@ -13,8 +13,13 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
 
 from gateway.ending import Ending
+
+BootT = TypeVar("BootT", bound=msgspec.Struct)
 
 READY = b"+"
 """What a process that serves writes to the supervisor's pipe."""
@@ -36,14 +41,18 @@ def run(argv: Sequence[str]) -> None:
         raise
 
 
-def read_boot(argv: Sequence[str] | None) -> bytes:
-    """What the supervisor wrote for us: the pipe's number is our one argument. Everything is imported by now."""
+def read_boot(argv: Sequence[str] | None, kind: type[BootT]) -> BootT:
+    """What the supervisor wrote for us: the pipe's number is our one argument. Everything is imported by now.
+
+    Raises:
+        MsgspecError: not a `kind`: supervisor and process are of two versions.
+    """
     gc.freeze()
     gc.enable()
     parser = argparse.ArgumentParser(description="Started by `crossfade serve`.")
     parser.add_argument("--boot-fd", type=int, required=True)
     with os.fdopen(parser.parse_args(argv).boot_fd, "rb") as pipe:
-        return pipe.read()
+        return msgspec.json.decode(pipe.read(), type=kind)
 
 
 def say_ready(fd: int) -> None:

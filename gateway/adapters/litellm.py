@@ -347,7 +347,7 @@ def listen(path: str) -> socket.socket:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    boot = msgspec.json.decode(read_boot(None), type=LitellmBoot)
+    boot = read_boot(None, LitellmBoot)
     app = AdapterApp(boot, load_litellm())
     config = uvicorn.Config(
         app,

@@ -23,17 +23,3 @@ class AdminBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether browsers reach the port by TLS: then their cookies never go without."""
     ready_fd: int = -1
     readiness: ReadinessInputs = ReadinessInputs()
-
-
-def encode(boot: AdminBoot) -> bytes:
-    """The bytes for the pipe."""
-    return msgspec.json.encode(boot)
-
-
-def decode(data: bytes) -> AdminBoot:
-    """What the supervisor wrote.
-
-    Raises:
-        msgspec.MsgspecError: not an AdminBoot: supervisor and admin process are of two versions.
-    """
-    return msgspec.json.decode(data, type=AdminBoot)

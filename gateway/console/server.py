@@ -13,7 +13,7 @@ import uvicorn
 from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
-from gateway.admin.boot import AdminBoot, decode
+from gateway.admin.boot import AdminBoot
 from gateway.admin.queries import KeptAnswers, RecordQueries
 from gateway.admin.rollouts import Operations
 from gateway.console.app import add_console
@@ -82,7 +82,7 @@ def serve(boot: AdminBoot) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the admin process as the supervisor starts it."""
-    serve(decode(read_boot(argv)))
+    serve(read_boot(argv, AdminBoot))
     return 0
 
 

@@ -20,7 +20,6 @@ from msgspec.structs import replace
 from gateway import clock
 from gateway.log import Log
 from gateway.process import read_boot, say_ready
-from gateway.proxy import boot as boot_format
 from gateway.proxy.boot import Boot
 from gateway.proxy.file_budget import file_budget, raised_file_limit
 from gateway.proxy.table_watch import POLL_S
@@ -114,7 +113,7 @@ async def _drain(worker: Worker, hurry: asyncio.Event, *, drain_s: float) -> Non
 
 def main() -> int:
     """Run the worker; 1 if there was nothing to serve from."""
-    boot = boot_format.decode(read_boot(None))
+    boot = read_boot(None, Boot)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold prompts and keys
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # a request leaves no cycles: look for them rarely

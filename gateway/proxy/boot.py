@@ -35,17 +35,3 @@ class Boot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain_s: float = 600.0
     tls_cert: str | None = None
     tls_key: str | None = None
-
-
-def encode(boot: Boot) -> bytes:
-    """The bytes for the pipe."""
-    return msgspec.json.encode(boot)
-
-
-def decode(data: bytes) -> Boot:
-    """What the supervisor wrote.
-
-    Raises:
-        msgspec.MsgspecError: not a Boot: supervisor and worker are of two versions.
-    """
-    return msgspec.json.decode(data, type=Boot)

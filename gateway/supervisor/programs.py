@@ -9,26 +9,27 @@ from typing import Any
 import msgspec
 
 from gateway.adapters.boot import LitellmBoot
-from gateway.admin import boot as admin_boot
 from gateway.admin.auth import Door, digest
+from gateway.admin.boot import AdminBoot
 from gateway.config.otel import OtelSettings
 from gateway.config.settings import LimitSettings, Prices, Settings, Tls
 from gateway.config.surroundings import surroundings
-from gateway.control.archiver import boot as archiver_boot
-from gateway.control.controller import boot as controller_boot
-from gateway.control.exporter import boot as exporting
+from gateway.control.archiver.boot import ArchiverBoot
+from gateway.control.controller.boot import ControllerBoot
+from gateway.control.exporter.boot import ExporterBoot
 from gateway.control.prices import PriceOverride
 from gateway.control.publish.table import base_table, litellm_socket
-from gateway.control.recorder import boot as recording
+from gateway.control.recorder.boot import RecorderBoot
 from gateway.control.row_inputs import RowInputs
-from gateway.control.shadow import boot as shadow_boot
+from gateway.control.shadow.boot import ShadowBoot
 from gateway.node import state_location as state_place
 from gateway.node.datadir import DataDir, DataDirError, secret
 from gateway.node.pepper import pepper_of
 from gateway.node.state_location import StatePlace
-from gateway.proxy import boot as worker_boot
+from gateway.proxy.boot import Boot
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Program
 from gateway.supervisor.upstream_keys import background_keys, key_files, names_a_key, own_key
+from gateway.transport.limits import Limits
 from records.gpu_hours import HourlyPrice
 
 PLAIN_VARIABLES = frozenset(
@@ -140,7 +141,7 @@ class Programs:
         """One worker, serving from the inherited sockets `fds`. `live`: where its counters are; None: in their file."""
 
         def boot(ready_fd: int) -> bytes:
-            return worker_boot.encode(self._worker_boot(name, list(fds), ready_fd, live or self.data.live(name)))
+            return msgspec.json.encode(self._worker_boot(name, list(fds), ready_fd, live or self.data.live(name)))
 
         # Workers alone may see the environment's upstream keys; they do not know the shared state.
         environment = {
@@ -153,8 +154,8 @@ class Programs:
         readiness = self.settings.readiness
 
         def boot(ready_fd: int) -> bytes:
-            return controller_boot.encode(
-                controller_boot.ControllerBoot(
+            return msgspec.json.encode(
+                ControllerBoot(
                     base=base_table(self.settings, self.sockets),
                     surroundings=surroundings(self.settings),
                     policies=str(self.settings.policies),
@@ -177,7 +178,7 @@ class Programs:
         """The recorder."""
 
         def boot(ready_fd: int) -> bytes:
-            return recording.encode(self._recorder_boot(ready_fd))
+            return msgspec.json.encode(self._recorder_boot(ready_fd))
 
         return Program(self.modules.recorder, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
@@ -185,7 +186,7 @@ class Programs:
         """The shadow; the gateway's own keys are handed to it, and no other process of the control plane has them."""
 
         def boot(ready_fd: int) -> bytes:
-            return shadow_boot.encode(self._shadow_boot(ready_fd))
+            return msgspec.json.encode(self._shadow_boot(ready_fd))
 
         return Program(self.modules.shadow, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
@@ -193,7 +194,7 @@ class Programs:
         """The exporter, which runs only if the settings name a collector."""
 
         def boot(ready_fd: int) -> bytes:
-            return exporting.encode(self._exporter_boot(otel, ready_fd))
+            return msgspec.json.encode(self._exporter_boot(otel, ready_fd))
 
         return Program(self.modules.exporter, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
@@ -201,13 +202,13 @@ class Programs:
         """The archiver, which runs only if the settings name an archive."""
 
         def boot(ready_fd: int) -> bytes:
-            told = archiver_boot.ArchiverBoot(
+            told = ArchiverBoot(
                 records=str(self.data.records),
                 archive=archive,
                 exposition=str(self.data.exposition("archiver")),
                 ready_fd=ready_fd,
             )
-            return archiver_boot.encode(told)
+            return msgspec.json.encode(told)
 
         return Program(self.modules.archiver, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
@@ -234,8 +235,8 @@ class Programs:
         door = self.door
 
         def boot(ready_fd: int) -> bytes:
-            return admin_boot.encode(
-                admin_boot.AdminBoot(
+            return msgspec.json.encode(
+                AdminBoot(
                     data=str(self.data.root),
                     state=self.secrets.state,
                     socket=str(self.admin_socket),
@@ -251,10 +252,10 @@ class Programs:
 
         return Program(self.modules.admin, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
-    def _worker_boot(self, name: str, fds: list[int], ready_fd: int, live: Path) -> worker_boot.Boot:
+    def _worker_boot(self, name: str, fds: list[int], ready_fd: int, live: Path) -> Boot:
         tls = self.settings.server.tls
         files = tls if isinstance(tls, Tls) else None
-        return worker_boot.Boot(
+        return Boot(
             worker=name,
             listen_fds=fds,
             routing=str(self.data.routing),
@@ -285,9 +286,9 @@ class Programs:
             )
         )
 
-    def _recorder_boot(self, ready_fd: int) -> recording.RecorderBoot:
+    def _recorder_boot(self, ready_fd: int) -> RecorderBoot:
         capture = self.settings.capture
-        return recording.RecorderBoot(
+        return RecorderBoot(
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
             records=str(self.data.records),
@@ -303,12 +304,12 @@ class Programs:
             **self._row_inputs(),
         )
 
-    def _shadow_boot(self, ready_fd: int) -> shadow_boot.ShadowBoot:
+    def _shadow_boot(self, ready_fd: int) -> ShadowBoot:
         capture = self.settings.capture
         known = surroundings(self.settings).upstreams
         keys, _ = background_keys(self.settings, self.environment)
         lacking = {name for name, found in self.settings.upstreams.items() if names_a_key(found)} - keys.keys()
-        return shadow_boot.ShadowBoot(
+        return ShadowBoot(
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
             plan=str(self.data.shadow_plan),
@@ -326,9 +327,9 @@ class Programs:
             **self._row_inputs(),
         )
 
-    def _exporter_boot(self, otel: OtelSettings, ready_fd: int) -> exporting.ExporterBoot:
+    def _exporter_boot(self, otel: OtelSettings, ready_fd: int) -> ExporterBoot:
         capture = self.settings.capture
-        return exporting.ExporterBoot(
+        return ExporterBoot(
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
             records=str(self.data.records),
@@ -393,9 +394,9 @@ def hourly_prices(prices: Prices) -> tuple[HourlyPrice, ...]:
     return tuple(HourlyPrice(name, paid.gpu_usd_per_hour, paid.replicas) for name, paid in prices.candidate.items())
 
 
-def worker_limits(limits: LimitSettings) -> worker_boot.Limits:
+def worker_limits(limits: LimitSettings) -> Limits:
     """The settings' limits as a worker takes them."""
-    return worker_boot.Limits(
+    return Limits(
         header_bytes=limits.header_size,
         header_count=limits.header_count,
         header_s=limits.header_time,

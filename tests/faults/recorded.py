@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import msgspec
 
 from gateway import clock
-from gateway.control.recorder import boot as recording
+from gateway.control.recorder.boot import RecorderBoot
 from tests.fakes.raw_upstream import RawUpstream
 from tests.faults.dice import dice
 from tests.faults.kills import APPS, KillsFound, app_that_asks, serve
@@ -37,7 +38,7 @@ class RecorderProcess:
         """Start it; returns when it has taken up where the last one stopped."""
         ready_r, ready_w = os.pipe()
         boot_r, boot_w = os.pipe()
-        boot = recording.RecorderBoot(
+        boot = RecorderBoot(
             journal=str(self.gateway.journal_path),
             journal_key=JOURNAL_KEY.hex(),
             pepper=PEPPER.hex(),
@@ -49,7 +50,7 @@ class RecorderProcess:
             journal_retention_s=0.0,
             ready_fd=ready_w,
         )
-        os.write(boot_w, recording.encode(boot))
+        os.write(boot_w, msgspec.json.encode(boot))
         os.close(boot_w)
         with (self.gateway.directory / "recorder.log").open("ab") as log:
             self.process = subprocess.Popen(

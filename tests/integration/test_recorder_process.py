@@ -12,7 +12,6 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.control.recorder import boot as recording
 from gateway.control.recorder.boot import RecorderBoot
 from gateway.process import READY
 from tests.fakes.openai_answers import Speaker
@@ -30,7 +29,7 @@ def start(boot: RecorderBoot) -> subprocess.Popen[bytes]:
     """A recorder that has reported ready."""
     boot_read, boot_write = os.pipe()
     ready_read, ready_write = os.pipe()
-    os.write(boot_write, recording.encode(msgspec.structs.replace(boot, ready_fd=ready_write)))
+    os.write(boot_write, msgspec.json.encode(msgspec.structs.replace(boot, ready_fd=ready_write)))
     os.close(boot_write)
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway.control.recorder.process", "--boot-fd", str(boot_read)],

@@ -22,10 +22,12 @@ from types import TracebackType
 from typing import Self
 
 import httpx
+import msgspec
 
 from gateway import clock
-from gateway.proxy import boot
+from gateway.proxy.boot import Boot
 from gateway.proxy.counters import Live
+from gateway.transport.limits import Limits
 from policies.routing import Lease, Route, Table, Upstream, encode
 from records.exchange import Exchange, FeedbackFrame, Gap
 from records.journal.frames import segment_path
@@ -156,7 +158,7 @@ class Gateway:
 
     directory: Path
     table: Table
-    limits: boot.Limits = field(default_factory=boot.Limits)
+    limits: Limits = field(default_factory=Limits)
     options: dict[str, object] = field(default_factory=dict[str, object])
     """Other fields of `gateway.proxy.boot.Boot`."""
     command: tuple[str, ...] = (sys.executable, "-m", "gateway.proxy.app")
@@ -225,7 +227,7 @@ class Gateway:
         ready_r, ready_w = os.pipe()
         boot_r, boot_w = os.pipe()
         live, log = self.directory / f"{name}.live", self.directory / f"{name}.log"
-        os.write(boot_w, boot.encode(self._boot(name, live, ready_w)))
+        os.write(boot_w, msgspec.json.encode(self._boot(name, live, ready_w)))
         os.close(boot_w)
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -245,7 +247,7 @@ class Gateway:
             os.close(ready_r)
         return worker
 
-    def _boot(self, name: str, live: Path, ready_fd: int) -> boot.Boot:
+    def _boot(self, name: str, live: Path, ready_fd: int) -> Boot:
         fields: dict[str, object] = {
             "worker": name,
             "listen_fds": [self._socket.fileno()],
@@ -259,7 +261,7 @@ class Gateway:
             "limits": self.limits,
             "drain_s": STOP_S / 2,
         }
-        return boot.Boot(**(fields | self.options))  # pyright: ignore[reportArgumentType] -- checked by the worker
+        return Boot(**(fields | self.options))  # pyright: ignore[reportArgumentType] -- checked by the worker
 
     @staticmethod
     def _await_ready(worker: Worker, ready_r: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway import clock
-from gateway.control.shadow.boot import ShadowBoot, encode
+from gateway.control.shadow.boot import ShadowBoot
 from gateway.control.shadow.process import POLL_S, work
 from gateway.control.shadow.runner import RunnerClock
 from gateway.log import Log
@@ -121,7 +121,7 @@ class Stage:
         """A shadow as the supervisor starts it, that has said that it is ready."""
         boot_read, boot_write = os.pipe()
         ready_read, ready_write = os.pipe()
-        os.write(boot_write, encode(self.boot(ready_fd=ready_write, **fields)))
+        os.write(boot_write, msgspec.json.encode(self.boot(ready_fd=ready_write, **fields)))
         os.close(boot_write)
         process = subprocess.Popen(
             [sys.executable, "-m", "gateway.control.shadow.process", "--boot-fd", str(boot_read)],

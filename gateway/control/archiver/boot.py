@@ -1,4 +1,4 @@
-"""What the supervisor hands to the archiver: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
+"""What the supervisor hands to the archiver: one JSON object on an inherited pipe."""
 
 import msgspec
 
@@ -14,17 +14,3 @@ class ArchiverBoot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Where it writes its part of /metrics."""
     ready_fd: int = -1
     """It writes one byte to it when it has begun."""
-
-
-def encode(boot: ArchiverBoot) -> bytes:
-    """The bytes for the pipe."""
-    return msgspec.json.encode(boot)
-
-
-def decode(data: bytes) -> ArchiverBoot:
-    """What the supervisor wrote.
-
-    Raises:
-        msgspec.MsgspecError: not an ArchiverBoot: supervisor and archiver are of two versions.
-    """
-    return msgspec.json.decode(data, type=ArchiverBoot)

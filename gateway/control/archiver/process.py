@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import clock
-from gateway.control.archiver.boot import ArchiverBoot, decode
+from gateway.control.archiver.boot import ArchiverBoot
 from gateway.log import Log
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
@@ -115,7 +115,7 @@ def run(archiver: Archiver, stop: threading.Event) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the archiver as the supervisor starts it."""
-    boot, stop = decode(read_boot(argv)), stop_asked()
+    boot, stop = read_boot(argv, ArchiverBoot), stop_asked()
     run(Archiver(boot, Log("archiver")), stop)
     return 0
 

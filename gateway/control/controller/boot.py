@@ -1,4 +1,4 @@
-"""What the supervisor hands to the controller: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
+"""What the supervisor hands to the controller: one JSON object on an inherited pipe."""
 
 import msgspec
 
@@ -35,17 +35,3 @@ class ControllerBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Route -> how long its migration takes where its pace is not known; "": any other's."""
     ready_fd: int = -1
     """It writes one byte to it when a routing table is published."""
-
-
-def encode(boot: ControllerBoot) -> bytes:
-    """The bytes for the pipe."""
-    return msgspec.json.encode(boot)
-
-
-def decode(data: bytes) -> ControllerBoot:
-    """What the supervisor wrote.
-
-    Raises:
-        msgspec.MsgspecError: not a ControllerBoot: supervisor and controller are of two versions.
-    """
-    return msgspec.json.decode(data, type=ControllerBoot)

@@ -25,7 +25,7 @@ import msgspec
 
 from gateway import clock
 from gateway.control.controller import rollout_metrics as gauges
-from gateway.control.controller.boot import ControllerBoot, decode
+from gateway.control.controller.boot import ControllerBoot
 from gateway.control.controller.kill_follower import KillFollower
 from gateway.control.controller.known_rollouts import KnownRollouts
 from gateway.control.controller.outage import OUTBOX, Outage, hint_of
@@ -386,7 +386,7 @@ def opened(boot: ControllerBoot, log: Log, stack: ExitStack) -> Controller:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the controller as the supervisor starts it."""
-    boot, stop, log = decode(read_boot(argv)), stop_asked(), Log("controller")
+    boot, stop, log = read_boot(argv, ControllerBoot), stop_asked(), Log("controller")
     try:
         with ExitStack() as stack:
             run(opened(boot, log, stack), stop)

@@ -1,6 +1,4 @@
-"""What the supervisor hands to the exporter: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
-
-import msgspec
+"""What the supervisor hands to the exporter: one JSON object on an inherited pipe."""
 
 from gateway.control.exporter.names import Convention
 from gateway.control.row_inputs import RowInputs
@@ -41,17 +39,3 @@ class ExporterBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=T
     journal_retention_s: float = 3600.0
     ready_fd: int = -1
     """It writes one byte to it when it has taken up where it stopped."""
-
-
-def encode(boot: ExporterBoot) -> bytes:
-    """The bytes for the pipe."""
-    return msgspec.json.encode(boot)
-
-
-def decode(data: bytes) -> ExporterBoot:
-    """What the supervisor wrote.
-
-    Raises:
-        msgspec.MsgspecError: not an ExporterBoot: supervisor and exporter are of two versions.
-    """
-    return msgspec.json.decode(data, type=ExporterBoot)

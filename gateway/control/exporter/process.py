@@ -25,7 +25,7 @@ import msgspec
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from gateway import clock
-from gateway.control.exporter.boot import ExporterBoot, decode
+from gateway.control.exporter.boot import ExporterBoot
 from gateway.control.exporter.collector import LONGEST_PAUSE_S, Collector, PostResult
 from gateway.control.exporter.inputs import ExporterInputs
 from gateway.control.exporter.otlp import rejected, request_body, span_message
@@ -356,7 +356,7 @@ async def _main(boot: ExporterBoot, log: Log) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the exporter as the supervisor starts it."""
-    boot, log = decode(read_boot(argv)), Log(NAME)
+    boot, log = read_boot(argv, ExporterBoot), Log(NAME)
     try:
         asyncio.run(_main(boot, log))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the supervisor hands to the recorder: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
+"""What the supervisor hands to the recorder: one JSON object on an inherited pipe."""
 
 import msgspec
 
@@ -29,17 +29,3 @@ class RecorderBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=T
     journal_retention_s: float = 3600.0
     ready_fd: int = -1
     """It writes one byte to it when it has taken up where it stopped."""
-
-
-def encode(boot: RecorderBoot) -> bytes:
-    """The bytes for the pipe."""
-    return msgspec.json.encode(boot)
-
-
-def decode(data: bytes) -> RecorderBoot:
-    """What the supervisor wrote.
-
-    Raises:
-        msgspec.MsgspecError: not a RecorderBoot: supervisor and recorder are of two versions.
-    """
-    return msgspec.json.decode(data, type=RecorderBoot)

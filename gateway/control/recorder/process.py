@@ -30,7 +30,7 @@ from gateway.control.journals.follower import Journals
 from gateway.control.journals.tail import Progress
 from gateway.control.prices import usd_per_answer_text
 from gateway.control.recorder import retirements
-from gateway.control.recorder.boot import RecorderBoot, decode
+from gateway.control.recorder.boot import RecorderBoot
 from gateway.control.recorder.gpu_ledger import GpuLedger
 from gateway.control.recorder.inputs import RecorderInputs
 from gateway.control.recorder.sifter import Sifter
@@ -419,7 +419,7 @@ def run(recorder: Recorder, stop: threading.Event, now: Callable[[], float] = cl
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the recorder as the supervisor starts it."""
-    boot, stop, log = decode(read_boot(argv)), stop_asked(), Log("recorder")
+    boot, stop, log = read_boot(argv, RecorderBoot), stop_asked(), Log("recorder")
     try:
         run(Recorder(boot, log), stop)
     except (OSError, duckdb.Error) as error:

@@ -1,4 +1,4 @@
-"""What the supervisor hands to the shadow: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
+"""What the supervisor hands to the shadow: one JSON object on an inherited pipe."""
 
 import msgspec
 
@@ -38,17 +38,3 @@ class ShadowBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __repr__(self) -> str:
         return "ShadowBoot(***)"
-
-
-def encode(boot: ShadowBoot) -> bytes:
-    """The bytes for the pipe."""
-    return msgspec.json.encode(boot)
-
-
-def decode(data: bytes) -> ShadowBoot:
-    """What the supervisor wrote.
-
-    Raises:
-        msgspec.MsgspecError: not a ShadowBoot: supervisor and shadow are of two versions.
-    """
-    return msgspec.json.decode(data, type=ShadowBoot)

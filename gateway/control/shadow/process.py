@@ -15,7 +15,7 @@ from pathlib import Path
 import uvloop
 
 from gateway import clock
-from gateway.control.shadow.boot import ShadowBoot, decode
+from gateway.control.shadow.boot import ShadowBoot
 from gateway.control.shadow.inputs import ShadowInputs
 from gateway.control.shadow.model import Background
 from gateway.control.shadow.owed import ShadowProgress
@@ -166,7 +166,7 @@ async def _main(boot: ShadowBoot, log: Log) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the shadow as the supervisor starts it."""
-    boot, log = decode(read_boot(argv)), Log("shadow")
+    boot, log = read_boot(argv, ShadowBoot), Log("shadow")
     limit_memory()
     uvloop.run(_main(boot, log))
     return 0

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.process import read_boot, say_ready, stop_asked
@@ -22,9 +23,19 @@ def started(folder: Path, program: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+class Boot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one process is told."""
+
+    a: int = 0
+
+
 BEGUN = """\
 import atexit, gc, sys, threading, time
+import msgspec
 from gateway.process import read_boot
+
+class Boot(msgspec.Struct):
+    pass
 
 class Kept:
     def __del__(self):
@@ -41,7 +52,7 @@ def test_an_orderly_end_waits_for_all_and_takes_nothing_apart(tmp_path: Path, en
     """Threads are joined, who asked to finish finishes, what was written is out, the status is the module's."""
     program = f"""{BEGUN}
 if __name__ == "__main__":
-    assert read_boot(None) == b"{{}}"
+    assert read_boot(None, Boot) == Boot()
     atexit.register(print, "asked to finish")
     threading.Thread(target=lambda: [threading.main_thread().join(), print("a thread")]).start()
     sys.exit({end})
@@ -54,7 +65,7 @@ def test_what_is_imported_is_out_of_the_collectors_sight(tmp_path: Path) -> None
     program = f"""{BEGUN}
 if __name__ == "__main__":
     before = gc.get_freeze_count()
-    read_boot(None)
+    read_boot(None, Boot)
     print(was_on, before, gc.isenabled(), gc.get_freeze_count() > 1000, sys.argv[1:])
     sys.exit(0)
 """
@@ -66,25 +77,35 @@ if __name__ == "__main__":
 )
 def test_another_end_is_the_interpreters(tmp_path: Path, end: str, said: str) -> None:
     """What was not met is told with its place and ends with 1, and so does a last word."""
-    status, stdout, stderr = started(tmp_path, f"{BEGUN}\nread_boot(None)\n{end}\n")
+    status, stdout, stderr = started(tmp_path, f"{BEGUN}\nread_boot(None, Boot)\n{end}\n")
 
     assert (status, stdout) == (1, "taken apart\n")
     assert stderr.splitlines()[-1] == said
 
 
+def pipe_with(content: bytes) -> list[str]:
+    """The arguments of a process whose supervisor wrote `content`."""
+    ours, theirs = os.pipe()
+    os.write(theirs, content)
+    os.close(theirs)
+    return ["--boot-fd", str(ours)]
+
+
 def test_the_boot_is_what_the_pipe_holds() -> None:
     """A process reads all that its supervisor wrote into the pipe it names."""
-    ours, theirs = os.pipe()
-    os.write(theirs, b'{"a": 1}')
-    os.close(theirs)
+    assert read_boot(pipe_with(b'{"a": 1}'), Boot) == Boot(1)
 
-    assert read_boot(["--boot-fd", str(ours)]) == b'{"a": 1}'
+
+def test_a_boot_of_another_version_is_refused() -> None:
+    """A key that this version does not know is no small thing: it would be read and do nothing."""
+    with pytest.raises(msgspec.ValidationError, match="`b`"):
+        read_boot(pipe_with(b'{"b": 1}'), Boot)
 
 
 def test_without_a_pipe_nothing_begins() -> None:
     """Started by hand, without a boot pipe, a process says how it is used and ends with 2."""
     with pytest.raises(SystemExit) as ended:
-        read_boot([])
+        read_boot([], Boot)
 
     assert ended.value.code == 2
 

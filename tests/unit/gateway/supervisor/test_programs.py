@@ -5,19 +5,20 @@ import msgspec
 import pytest
 
 from gateway.adapters.boot import LitellmBoot
-from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
+from gateway.admin.boot import AdminBoot
 from gateway.config.otel import OtelSettings
 from gateway.config.settings import Settings
-from gateway.control.archiver import boot as archiver_boot
-from gateway.control.controller import boot as controller_boot
-from gateway.control.exporter import boot as exporting
+from gateway.control.archiver.boot import ArchiverBoot
+from gateway.control.controller.boot import ControllerBoot
+from gateway.control.exporter.boot import ExporterBoot
 from gateway.control.publish.table import base_table
-from gateway.control.recorder import boot as recording
-from gateway.control.shadow import boot as shadow_boot
+from gateway.control.recorder.boot import RecorderBoot
+from gateway.control.shadow.boot import ShadowBoot
 from gateway.node.datadir import DataDirError, prepare
-from gateway.proxy import boot as worker_boot
+from gateway.proxy.boot import Boot
 from gateway.supervisor.programs import Modules, Programs, read_secrets, worker_limits
+from gateway.transport.limits import Limits
 
 ENVIRONMENT = {"PATH": "/bin", "OPENAI_KEY": "planted", "JUDGE_KEY": "planted"}
 
@@ -47,7 +48,7 @@ def plan(tmp_path: Path) -> Programs:
 def test_what_a_worker_is_told(plan: Programs) -> None:
     """A worker gets paths, secrets and limits on its pipe, the sockets as descriptors, and the upstreams' keys."""
     program = plan.worker("w0", [5])
-    boot = worker_boot.decode(program.boot(9))
+    boot = msgspec.json.decode(program.boot(9), type=Boot)
     assert (boot.worker, boot.listen_fds, boot.ready_fd, program.fds) == ("w0", [5], 9, (5,))
     assert boot.journal_key == plan.secrets.journal_key.hex()
     assert boot.limits.in_flight == 7
@@ -70,15 +71,15 @@ def test_workers_come_first_on_a_full_machine(plan: Programs) -> None:
 
 def test_what_the_control_plane_is_told(plan: Programs) -> None:
     """Controller, recorder and admin process get what they need, and the admin process only the token's hash."""
-    controller = controller_boot.decode(plan.controller().boot(9))
+    controller = msgspec.json.decode(plan.controller().boot(9), type=ControllerBoot)
     assert (controller.base.default_upstream, controller.ready_fd) == ("openai", 9)
-    recorder = recording.decode(plan.recorder().boot(9))
+    recorder = msgspec.json.decode(plan.recorder().boot(9), type=RecorderBoot)
     assert (recorder.redact, recorder.journal_retention_s, recorder.ready_fd) == (("email",), 600.0, 9)
     assert [(each.model, each.prompt_usd, each.completion_usd) for each in recorder.prices] == [("", 1, 2), ("m", 3, 4)]
     admin = plan.admin().boot(9)
-    assert admin_boot.decode(admin).token_sha256 == digest("a-token-of-some-length")
+    assert msgspec.json.decode(admin, type=AdminBoot).token_sha256 == digest("a-token-of-some-length")
     assert b"a-token" not in admin
-    assert admin_boot.decode(admin).state == plan.secrets.state
+    assert msgspec.json.decode(admin, type=AdminBoot).state == plan.secrets.state
 
 
 def test_an_exporter_runs_only_for_a_collector(plan: Programs, tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_an_exporter_runs_only_for_a_collector(plan: Programs, tmp_path: Path) -
     )
     settings = plan.settings.model_copy(update={"otel": otel})
     program = replace(plan, settings=settings).control()["exporter"]
-    boot = exporting.decode(program.boot(9))
+    boot = msgspec.json.decode(program.boot(9), type=ExporterBoot)
     assert (boot.endpoint, boot.headers_file, boot.conventions) == (
         "http://c/v1/traces", str(tmp_path / "headers"), ("openinference",)
     )  # fmt: skip
@@ -106,7 +107,7 @@ def test_an_archiver_runs_only_for_an_archive(plan: Programs) -> None:
     assert "archiver" not in plan.control()
     settings = plan.settings.model_copy(update={"archive": "s3://bucket/prefix"})
     program = replace(plan, settings=settings).control()["archiver"]
-    boot = archiver_boot.decode(program.boot(9))
+    boot = msgspec.json.decode(program.boot(9), type=ArchiverBoot)
     assert (boot.records, boot.archive, boot.ready_fd) == (str(plan.data.records), "s3://bucket/prefix", 9)
     assert (program.environment, program.nice) == ({"PATH": "/bin"}, plan.recorder().nice)
 
@@ -117,7 +118,7 @@ def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> No
     environment = {"STATE_PASSWORD": "planted", "PATH": "/bin"}
     data = prepare(tmp_path / "data")
     plan = Programs(settings, data, read_secrets(settings, data, environment), Modules(), environment, tmp_path)
-    assert admin_boot.decode(plan.admin().boot(9)).state.password == "planted"
+    assert msgspec.json.decode(plan.admin().boot(9), type=AdminBoot).state.password == "planted"
     worker = plan.worker("w", [])
     assert b"planted" not in worker.boot(9)
     for program in (worker, *plan.control().values()):
@@ -126,7 +127,7 @@ def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> No
 
 def test_the_shadow_gets_keys_of_our_own(plan: Programs, tmp_path: Path) -> None:
     """Background keys come before an upstream's own; litellm's process has its own; no repr shows any."""
-    boot = shadow_boot.decode(plan.shadow().boot(9))
+    boot = msgspec.json.decode(plan.shadow().boot(9), type=ShadowBoot)
     assert (boot.keys, boot.key_files) == ({"openai": "planted"}, {})
     assert (boot.background, boot.journal_retention_s, boot.ready_fd) == (("claude", "openai"), 600.0, 9)
     assert "planted" not in repr(boot)
@@ -138,7 +139,7 @@ def test_the_shadow_gets_keys_of_our_own(plan: Programs, tmp_path: Path) -> None
         "other": {"base_url": "http://o"},
     }
     settings = Settings.model_validate({"upstreams": upstreams})
-    boot = shadow_boot.decode(replace(plan, settings=settings).shadow().boot(9))
+    boot = msgspec.json.decode(replace(plan, settings=settings).shadow().boot(9), type=ShadowBoot)
     assert boot.keys == {"openai": "sk-background"}
     assert boot.key_files == {"openai": str(tmp_path / "key")}  # where the shadow looks for a rotated one
     assert boot.background == ("openai", "vllm")
@@ -159,7 +160,7 @@ def test_a_key_that_cannot_be_read_costs_its_upstream_alone(
         "claude": {"kind": "litellm", "model": "anthropic/c", "api_key_file": path},
     }
     plan = replace(plan, settings=Settings.model_validate({"upstreams": upstreams, "default_upstream": "well"}))
-    boot = shadow_boot.decode(plan.shadow().boot(9))
+    boot = msgspec.json.decode(plan.shadow().boot(9), type=ShadowBoot)
     assert boot.keys == {"well": "planted"}
     assert boot.background == ("well", "claude")
     assert [problem.partition(": ")[0] for problem in plan.problems()] == ["upstream ill", "upstream vllm"]
@@ -169,7 +170,7 @@ def test_a_key_that_cannot_be_read_costs_its_upstream_alone(
 
 def test_the_defaults_of_limits_agree() -> None:
     """What the settings document as default is what a worker does by default."""
-    assert worker_limits(Settings().limits) == worker_boot.Limits()
+    assert worker_limits(Settings().limits) == Limits()
 
 
 def test_secrets_print_nothing(plan: Programs) -> None:
