@@ -380,8 +380,6 @@ class Policy(Section):
 def json_schema() -> str:
     """The JSON Schema of a policy file, as `policies/policy.schema.json` ships it for editors."""
     describe()
-    for model in (Stage, Policy):
-        model.model_rebuild(force=True)
     policy = Policy.model_json_schema()
     del policy["properties"]["candidate"]["default"]  # there is none: it stands there, or `candidates` do
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **policy}
