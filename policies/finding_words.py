@@ -36,6 +36,8 @@ HARM = {
     "latency": "it answers more slowly than the policy allows",
     "cost": "it costs more than the policy allows",
 }
+DIFFERENT = "Different is not worse: let a judge, a scorer or people score the pairs."
+"""What to do where likeness alone was asked for and cannot be certified."""
 GUARDS = {
     "outputs": "it gives the same answer too often",
     "length": "its answers are much longer or shorter than the baseline's",

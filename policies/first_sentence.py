@@ -11,7 +11,7 @@ Rules:
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from policies.finding_words import DETECTORS, GATES, GUARDS, HARM, OVERDUE, UNMEASURED, UNSEEN, UNSURE
+from policies.finding_words import DETECTORS, DIFFERENT, GATES, GUARDS, HARM, OVERDUE, UNMEASURED, UNSEEN, UNSURE
 from policies.forecast import least_left_s
 from policies.results import Alarm, GateResult, GuardResult, Results, gate_kind
 from policies.rollout import STOPPED, Decision, Rollout, blocks
@@ -154,8 +154,15 @@ def _trial(stands: Rollout, results: Results | None, now: float, around: Circums
 def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
     ago, why = _told(now, entered)
     more = "" if entered is None or entered.rule == "operator" else ", and grants as many conversations again"
-    where = f"Paused {_at(stands)}{ago}{why}"
-    return f"{_ended(where)} `crossfade resume {stands.route} --reason …` goes on{more}."
+    where = _ended(f"Paused {_at(stands)}{ago}{why}")
+    if entered is not None and entered.rule != "operator" and any(map(_only_differs, entered.results.gates)):
+        where += f" {DIFFERENT}"
+    return f"{where} `crossfade resume {stands.route} --reason …` goes on{more}."
+
+
+def _only_differs(gate: GateResult) -> bool:
+    """Whether a gate stands in the way that cannot see which of two answers is better."""
+    return gate.likeness and gate.required and gate.estimate is not None and gate.verdict is not Verdict.PASS
 
 
 def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Circumstances) -> str:

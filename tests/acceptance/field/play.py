@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway import clock
 from gateway.control.state.sqlite import SqliteState
 from gateway.demo.watch import DecisionWatch
+from policies.first_sentence import decided_sentence
 from policies.rollout import Decision
 from policies.terms import Move, Phase
 from tests.acceptance.field.cases import FieldCase
@@ -42,7 +43,7 @@ class FieldOutcome:
     seconds: float
     requests: int
     text: str
-    """The last decision's."""
+    """The last decision's, as an operator reads it, and its numbers."""
 
     def fault(self, case: FieldCase) -> str:
         """Why it is not what had to come of it; empty: it is."""
@@ -68,7 +69,8 @@ async def play(case: FieldCase, directory: Path, *, patience_s: float, in_flight
                     top_ppm = max(top_ppm, decision.rollout.weight_ppm)
                     last, ending = _later(last, ending, decision)
             running.cancel()
-        text = watch.look.reason if last is None and watch.look is not None else "" if last is None else last.reason
+        decided = last or watch.look
+        text = "" if decided is None else f"{decided_sentence(decided)} {decided.reason}"
         assert not traffic.errors, traffic.errors
         return FieldOutcome(ending, top_ppm, clock.monotonic() - began_s, traffic.requests, text)
 

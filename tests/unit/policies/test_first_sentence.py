@@ -458,3 +458,14 @@ def test_where_parts_of_the_traffic_move_alone_they_are_told():
     assert both.startswith("Parts of the traffic (tool=search, tool=pay) are known to be answered well enough, and ")
     for sentence in (none, some, top, *joins, both):
         assert_plain(sentence.replace("tool=", ""))
+
+
+def test_where_likeness_alone_was_asked_for_a_pause_says_what_would_tell_better_from_worse() -> None:
+    """More conversations would not help: two answers that differ say nothing of which is better."""
+    for verdict, advised in ((Verdict.INCONCLUSIVE, True), (Verdict.PASS, False)):
+        waits = gate("quality", verdict, likeness=True)
+        stuck = replace(UNSURE, units=20_000, gates=(replace(waits, futile=True), replace(WAITS, futile=True)))
+        decision = step(at(1, Phase.CANARY), stuck, now=NOW)
+        assert decision.rollout.phase is Phase.PAUSED
+        told = decided_sentence(decision)
+        assert ("let a judge, a scorer or people score the pairs" in told) is advised, told
