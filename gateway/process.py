@@ -16,6 +16,8 @@ from collections.abc import Sequence
 
 from gateway.ending import Ending
 
+TOLD = frozenset({signal.SIGUSR2})
+"""Signals that say something to a worker. Without a handler they would end it, so they wait until it has one."""
 READY = b"+"
 """What a process that serves writes to the supervisor's pipe."""
 
@@ -44,6 +46,11 @@ def read_boot(argv: Sequence[str] | None) -> bytes:
     parser.add_argument("--boot-fd", type=int, required=True)
     with os.fdopen(parser.parse_args(argv).boot_fd, "rb") as pipe:
         return pipe.read()
+
+
+def hear_told() -> None:
+    """Be told from now on what `TOLD` says, earlier words included: to be called once each has a handler."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
 
 
 def say_ready(fd: int) -> None:
