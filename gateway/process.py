@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from gateway.ending import Ending
 
-TOLD = frozenset({signal.SIGUSR2})
-"""Signals that say something to a worker. Without a handler they would end it, so they wait until it has one."""
+TOLD = frozenset({signal.SIGHUP, signal.SIGUSR2})
+"""Signals that say something to a gateway. They would end a process without a handler, and wait until it has one."""
 READY = b"+"
 """What a process that serves writes to the supervisor's pipe."""
 
@@ -48,9 +48,9 @@ def read_boot(argv: Sequence[str] | None) -> bytes:
         return pipe.read()
 
 
-def hear_told() -> None:
-    """Be told from now on what `TOLD` says, earlier words included: to be called once each has a handler."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
+def hear_told(*numbers: signal.Signals) -> None:
+    """Be told from now on what these of `TOLD` say, earlier words included: to be called once each has a handler."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def say_ready(fd: int) -> None:

@@ -68,7 +68,7 @@ async def serve(boot: Boot, environment: Mapping[str, str], files: int) -> None:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         loop.add_signal_handler(signal.SIGINT, lambda: (stop.set(), hurry.set()))
         loop.add_signal_handler(signal.SIGUSR2, worker.kill)
-        hear_told()
+        hear_told(signal.SIGUSR2)
         endless = [tasks.create_task(_tick(worker))]
         if certificate is not None:
             endless.append(tasks.create_task(_follow(certificate, Log(boot.worker))))

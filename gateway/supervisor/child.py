@@ -156,7 +156,7 @@ def spawn(name: str, program: Program) -> Child:
     """
     boot_read, boot_write = os.pipe()
     ready_read, ready_write = os.pipe()
-    # What is told to a worker before it listens waits for it, and does not end it: see `gateway.process.hear_told`.
+    # What a child is told before it listens, or is not for it, does not end it: see `gateway.process.hear_told`.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
     try:
         _hand_over(boot_write, program.boot(ready_write))

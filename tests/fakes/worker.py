@@ -94,7 +94,7 @@ async def run(boot: Boot) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, worker.kill)
-    hear_told()
+    hear_told(signal.SIGUSR2)
     if mode() != "hang":
         os.write(boot.ready_fd, b"1")
         os.close(boot.ready_fd)

@@ -81,7 +81,7 @@ async def test_one_that_dies_is_not_ready(reaping: list[Child]) -> None:
 
 
 async def test_a_word_that_comes_before_a_worker_listens_waits_for_it(reaping: list[Child], tmp_path: Path) -> None:
-    """Whoever sends SIGUSR2 while a worker starts stops its candidates, and not the worker."""
+    """Whoever sends SIGUSR2 while a worker starts stops its candidates, and not the worker; SIGHUP is not for it."""
     (tmp_path / "routing.json").write_bytes(encode(table("http://127.0.0.1:9/v1")))
     told = Boot(
         worker="w", listen_fds=[], routing=str(tmp_path / "routing.json"), kill=str(tmp_path / "KILL"),
@@ -92,8 +92,10 @@ async def test_a_word_that_comes_before_a_worker_listens_waits_for_it(reaping: l
     child = spawn("w", replace(worker, boot=lambda fd: boot.encode(structs.replace(told, ready_fd=fd))))
     reaping.append(child)
     child.send(signal.SIGUSR2)
+    child.send(signal.SIGHUP)
     assert await child.ready(PATIENCE_S)
     assert (tmp_path / "KILL").exists()
+    child.send(signal.SIGHUP)
     assert await child.stop(PATIENCE_S, signal.SIGINT) == 0
 
 
