@@ -289,6 +289,8 @@ def test_a_word_that_comes_before_it_listens_waits_for_it(tmp_path: Path) -> Non
         serving.await_ready()
         await_true((serving.data / "KILL").exists, "the kill file")
         await_true(lambda: serving.events("reload.done"), "the reload")
+        assert serving.process.poll() is None
+        assert not serving.events("process.not_ready")
 
 
 def test_sigusr2_is_the_kill_switch(serving: Serving) -> None:

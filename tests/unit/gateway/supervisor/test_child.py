@@ -88,8 +88,11 @@ async def test_a_word_that_comes_before_a_worker_listens_waits_for_it(reaping: l
         journal=str(tmp_path / "journal"), journal_key=JOURNAL_KEY.hex(), pepper=PEPPER.hex(),
         live=str(tmp_path / "live"),
     )  # fmt: skip
-    worker = program(module="gateway.proxy.app")
-    child = spawn("w", replace(worker, boot=lambda fd: boot.encode(structs.replace(told, ready_fd=fd))))
+
+    def boot_of(fd: int) -> bytes:
+        return boot.encode(structs.replace(told, ready_fd=fd))
+
+    child = spawn("w", replace(program(module="gateway.proxy.app"), boot=boot_of))
     reaping.append(child)
     child.send(signal.SIGUSR2)
     child.send(signal.SIGHUP)
