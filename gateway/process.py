@@ -21,6 +21,8 @@ from gateway.ending import Ending
 
 BootT = TypeVar("BootT", bound=msgspec.Struct)
 
+TOLD = frozenset({signal.SIGHUP, signal.SIGUSR2})
+"""Signals that say something to a gateway. They would end a process without a handler, and wait until it has one."""
 READY = b"+"
 """What a process that serves writes to the supervisor's pipe."""
 
@@ -53,6 +55,11 @@ def read_boot(argv: Sequence[str] | None, kind: type[BootT]) -> BootT:
     parser.add_argument("--boot-fd", type=int, required=True)
     with os.fdopen(parser.parse_args(argv).boot_fd, "rb") as pipe:
         return msgspec.json.decode(pipe.read(), type=kind)
+
+
+def hear_told(*numbers: signal.Signals) -> None:
+    """Be told from now on what these of `TOLD` say, earlier words included: to be called once each has a handler."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def say_ready(fd: int) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from gateway.config.policies_home import SUFFIXES
 from gateway.config.problems import problems
 from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
+from gateway.transport.key_file import require_file
 from policies.contenders import contenders as contenders_of
 from policies.contenders import named_candidates
 from policies.findings import Finding, Loc
@@ -134,6 +135,7 @@ def _text(loaded: Loaded, loc: Loc, path: Path, most: int) -> str:
         YamlFileError: it cannot be read.
     """
     try:
+        require_file(path)
         with path.open(encoding="utf-8") as file:
             return file.read(most)
     except (OSError, ValueError) as error:

@@ -23,6 +23,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.transport.key_file import require_file
 from records.durable import replace
 
 FORMAT = 1
@@ -266,6 +267,7 @@ def secret(path: Path) -> bytes:
     try:
         if not path.exists():
             _make_secret(path, secrets.token_bytes(SECRET_BYTES))
+        require_file(path)
         content = path.read_bytes().strip()
     except OSError as error:
         raise DataDirError(f"{path}: {error.strerror or error}. hint: let this user read it") from error

@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.config.settings import Settings
 from gateway.node.datadir import DataDir, DataDirError, secret
+from gateway.transport.key_file import require_file
 
 
 class StatePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +51,7 @@ def _password(settings: Settings, environment: Mapping[str, str]) -> str | None:
     """
     if settings.state_password_file is not None:
         try:
+            require_file(settings.state_password_file)
             return settings.state_password_file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8"

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.process import TOLD
+
 BOOT_BYTES = 1024 * 1024
 """What may be handed to a child; the pipe holds it whole, so that handing it over never waits for the child."""
 DEFAULT_PIPE_BYTES = 64 * 1024
@@ -154,6 +156,8 @@ def spawn(name: str, program: Program) -> Child:
     """
     boot_read, boot_write = os.pipe()
     ready_read, ready_write = os.pipe()
+    # What a child is told before it listens, or is not for it, does not end it: see `gateway.process.hear_told`.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
     try:
         _hand_over(boot_write, program.boot(ready_write))
         process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
@@ -170,6 +174,7 @@ def spawn(name: str, program: Program) -> Child:
         os.close(ready_read)
         raise
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for fd in (boot_read, boot_write, ready_write):
             os.close(fd)
     loop = asyncio.get_running_loop()

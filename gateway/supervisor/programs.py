@@ -29,6 +29,7 @@ from gateway.node.state_location import StatePlace
 from gateway.proxy.boot import Boot
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Program
 from gateway.supervisor.upstream_keys import background_keys, key_files, names_a_key, own_key
+from gateway.transport.key_file import require_file
 from gateway.transport.limits import Limits
 from records.gpu_hours import HourlyPrice
 
@@ -91,6 +92,7 @@ def _admin_token(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
+        require_file(path)
         token = path.read_text("utf-8").strip()
     except OSError as error:
         raise DataDirError(f"{path}: {error.strerror}. hint: let this user read the admin token") from error

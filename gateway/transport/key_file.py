@@ -1,6 +1,6 @@
-"""Files that a person names: a key, a CA's certificates. Whatever stands at such a path, reading it ends, and soon.
+"""Files that a person names: a key, certificates, a policy. Whatever stands at such a path, reading it ends, and soon.
 
-A pipe would hold the worker that opens it until somebody writes, and some devices have no end.
+A pipe would hold the process that opens it until somebody writes, and some devices have no end.
 """
 
 import errno

@@ -8,6 +8,8 @@ import ssl
 from collections.abc import Sequence
 from typing import Final
 
+from gateway.transport.key_file import require_file
+
 LOOK_S: Final = 5.0
 """How often its files are looked at."""
 NOT_RENEWED: Final = "the certificate before stays in use; mend the files and they are taken up at once"
@@ -64,6 +66,8 @@ class ServerCertificate:
         return found
 
     def _made(self) -> ssl.SSLContext:
+        for path in self._files:
+            require_file(path)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*self._files, password="")  # a key that has one is refused; nobody is asked for it
         if self._alpn:

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from gateway import clock
+from gateway.process import hear_told
 from gateway.proxy import boot as boot_format
 from gateway.proxy.boot import Boot
 from gateway.proxy.counters import INDEX, Live
@@ -93,6 +94,7 @@ async def run(boot: Boot) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, worker.kill)
+    hear_told(signal.SIGUSR2)
     if mode() != "hang":
         os.write(boot.ready_fd, b"1")
         os.close(boot.ready_fd)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir
 from gateway.supervisor.generations import MOST_OLD
 from gateway.supervisor.process import CONTROL_GAP_S
-from tests.rooms.serving import One, Serving, asking, free_port, load
+from tests.rooms.serving import FAKE_WORKER, One, Serving, asking, free_port, load
 from tests.rooms.waiting import PATIENCE_S, await_true
 
 pytestmark = pytest.mark.slow
@@ -266,6 +267,30 @@ def test_what_status_shows_is_written_anew(serving: Serving) -> None:
         harm()
         await_true(lambda: supervisor_status.read(path) is not None, "the status is there again")
     assert serving.crossfade("status").stdout.startswith("serving")
+
+
+def test_a_word_that_comes_before_it_listens_waits_for_it(tmp_path: Path) -> None:
+    """SIGHUP and SIGUSR2 while it reads its settings end nothing: it comes up, reloads, and its kill switch is on."""
+    serving, settings = Serving(tmp_path), tmp_path / "crossfade.yaml"
+    serving.write_settings()
+    text = settings.read_text()
+    settings.rename(tmp_path / "whole")
+    os.mkfifo(settings)
+    command = [sys.executable, "-m", "tests.fakes.serve", FAKE_WORKER]
+    with serving.log_path.open("ab") as log:
+        serving.process = subprocess.Popen(command, cwd=tmp_path, env=serving.environment, stderr=log)
+    with contextlib.ExitStack() as stack:
+        stack.push(serving.__exit__)
+        with settings.open("w") as pipe:  # it is reading
+            for number in (signal.SIGHUP, signal.SIGUSR2):
+                serving.process.send_signal(number)
+            (tmp_path / "whole").replace(settings)
+            pipe.write(text)
+        serving.await_ready()
+        await_true((serving.data / "KILL").exists, "the kill file")
+        await_true(lambda: serving.events("reload.done"), "the reload")
+        assert serving.process.poll() is None
+        assert not serving.events("process.not_ready")
 
 
 def test_sigusr2_is_the_kill_switch(serving: Serving) -> None:

@@ -15,6 +15,8 @@ from typing import Literal
 
 import httpx
 
+from gateway.transport.key_file import require_file
+
 DEADLINE_S = 5.0
 """For one post, its answer included; whoever ends us waits twice as long."""
 ANSWER_BYTES = 64 * 1024
@@ -51,6 +53,7 @@ def read_headers(path: Path) -> dict[str, str]:
         HeadersFileError: it cannot be read, or a line is none.
     """
     try:
+        require_file(path)
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise HeadersFileError(f"{path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.config.policies_home import SUFFIXES
 from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.node.database import writing
+from gateway.transport.key_file import require_file
 from policies.routing import Route
 
 MAX_BYTES = 1024 * 1024
@@ -63,6 +64,8 @@ class PolicyFile:
 
 
 _Stamp = tuple[int, int, int]
+_AWAY: _Stamp = (0, 0, 0)
+"""Of a link whose file is not there."""
 
 
 @dataclass(slots=True)
@@ -142,6 +145,8 @@ class PolicyFolder:
             try:
                 stat = path.stat()
             except FileNotFoundError:
+                if path.is_symlink():  # the file stands elsewhere, and there is away: as a folder that is
+                    stamps[path.name] = _AWAY
                 continue  # taken away between the listing and the look
             stamps[path.name] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         return stamps
@@ -168,6 +173,7 @@ class PolicyFolder:
 
     def _text(self, name: str) -> str:
         try:
+            require_file(self.folder / name)
             with (self.folder / name).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
             text = data.decode("utf-8")

@@ -61,3 +61,19 @@ def test_kill_tells_every_node(data: DataDir, state: SqliteState, capsys: pytest
     }  # fmt: skip
     assert (word := state.killed()) is not None and not word.killed
     assert [action for action, _, _ in audited(data)] == ["kill", "kill.off"]
+
+
+def test_kill_tells_every_node_where_its_own_disk_takes_nothing(
+    data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An audit log that cannot be written is told, and keeps nothing from being stopped, here or elsewhere."""
+    with opened(data.state) as local:
+        refuses = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        local.execute(f"CREATE TRIGGER full BEFORE INSERT ON audit {refuses}")
+    state.heard(Node("n1", clock.wall(), killed=True))
+    assert main(["kill"]) == 0
+    told = capsys.readouterr().err
+    assert "the audit log cannot be written: " in told
+    assert "node n1: confirmed" in told
+    assert data.kill.exists()
+    assert (word := state.killed()) is not None and word.killed

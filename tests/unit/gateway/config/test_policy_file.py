@@ -1,5 +1,6 @@
 """A policy's text is a policy that may be used, or every reason why it is none."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,9 @@ def test_what_the_judge_is_told_is_part_of_the_surroundings(tmp_path: Path):
     assert told("[{judge: {upstream: claude, model: j}}]") not in ("", told(judged.format("a.md")))
     with pytest.raises(YamlFileError, match=r"^p.yaml:5:\d+: none.md: No such file"):
         told(judged.format("none.md"))
+    os.mkfifo(tmp_path / "pipe")  # that nobody writes to
+    with pytest.raises(YamlFileError, match=r"^p.yaml:5:\d+: pipe: it is no file"):
+        told(judged.format("pipe"))
 
 
 def test_what_a_schema_says_is_part_of_the_surroundings(tmp_path: Path):

@@ -10,11 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gateway import clock
 from gateway.log import Log
+from gateway.proxy import boot
+from gateway.proxy.boot import Boot
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.slot import Slot
+from policies.routing import encode
+from tests.rooms.gateway_process import JOURNAL_KEY, PEPPER
+from tests.rooms.house import table
 from tests.rooms.waiting import PATIENCE_S
 
 IDLE = "tests.fakes.idle"
@@ -31,9 +37,11 @@ async def reaping() -> AsyncIterator[list[Child]]:
     loop.remove_signal_handler(signal.SIGCHLD)
 
 
-def program(boot: bytes | None = None, module: str = IDLE) -> Program:
+def program(content: bytes | None = None, module: str = IDLE) -> Program:
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    return Program(module, lambda fd: boot if boot is not None else b'{"ready_fd": %d}' % fd, environment=environment)
+    return Program(
+        module, lambda fd: content if content is not None else b'{"ready_fd": %d}' % fd, environment=environment
+    )
 
 
 def session_nice(pid: int) -> int | None:
@@ -65,11 +73,33 @@ async def test_a_word_that_comes_with_the_deadline_counts(reaping: list[Child]) 
 
 async def test_one_that_dies_is_not_ready(reaping: list[Child]) -> None:
     """A child that ends before it is ready is known at once, not after the deadline."""
-    child = spawn("broken", program(boot=b"not json"))
+    child = spawn("broken", program(content=b"not json"))
     reaping.append(child)
     async with asyncio.timeout(PATIENCE_S):
         assert not await child.ready(3600.0)
         assert await child.exited == 1
+
+
+async def test_a_word_that_comes_before_a_worker_listens_waits_for_it(reaping: list[Child], tmp_path: Path) -> None:
+    """Whoever sends SIGUSR2 while a worker starts stops its candidates, and not the worker; SIGHUP is not for it."""
+    (tmp_path / "routing.json").write_bytes(encode(table("http://127.0.0.1:9/v1")))
+    told = Boot(
+        worker="w", listen_fds=[], routing=str(tmp_path / "routing.json"), kill=str(tmp_path / "KILL"),
+        journal=str(tmp_path / "journal"), journal_key=JOURNAL_KEY.hex(), pepper=PEPPER.hex(),
+        live=str(tmp_path / "live"),
+    )  # fmt: skip
+
+    def boot_of(fd: int) -> bytes:
+        return boot.encode(structs.replace(told, ready_fd=fd))
+
+    child = spawn("w", replace(program(module="gateway.proxy.app"), boot=boot_of))
+    reaping.append(child)
+    child.send(signal.SIGUSR2)
+    child.send(signal.SIGHUP)
+    assert await child.ready(PATIENCE_S)
+    assert (tmp_path / "KILL").exists()
+    child.send(signal.SIGHUP)
+    assert await child.stop(PATIENCE_S, signal.SIGINT) == 0
 
 
 async def test_one_that_does_not_stop_is_killed(reaping: list[Child]) -> None:
@@ -85,7 +115,7 @@ async def test_a_boot_larger_than_a_pipe(reaping: list[Child]) -> None:
     """Up to a mebibyte is handed over without waiting for the child; more is refused, and nothing is started."""
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(BootTooLargeError):
-        spawn("idle", program(boot=b"x" * (BOOT_BYTES + 1)))
+        spawn("idle", program(content=b"x" * (BOOT_BYTES + 1)))
     assert len(os.listdir("/proc/self/fd")) == before
     child = spawn(
         "idle", Program(IDLE, lambda fd: b'{"ready_fd": %d}' % fd + b" " * 500_000, environment=program().environment)
@@ -155,7 +185,7 @@ async def test_who_ends_before_it_is_ready_is_told_of_with_its_status(
     """A process that is killed writes no line of its own: the alarm says by which signal, or with which status."""
 
     def launch() -> Child:
-        reaping.append(spawn("broken", program(boot=b"not json")))
+        reaping.append(spawn("broken", program(content=b"not json")))
         return reaping[-1]
 
     async with asyncio.TaskGroup() as group:

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,6 +188,27 @@ def test_an_admin_token_that_is_none(tmp_path: Path, content: bytes | None) -> N
         (tmp_path / "token").write_bytes(content)
     settings = Settings.model_validate({"server": {"admin_token_file": tmp_path / "token"}})
     with pytest.raises(DataDirError, match="hint"):
+        read_secrets(settings, prepare(tmp_path / "data"), {})
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"server": {"admin_token_file": "pipe"}},
+        {"server": {"admin_viewer_token_file": "pipe"}},
+        {"capture": {"journal_key_file": "pipe"}},
+        {"keys": {"pepper_file": "pipe"}},
+        {"state": "redis://h/0", "state_password_file": "pipe", "state_key_file": "key"},
+        {"state": "redis://h/0", "state_key_file": "pipe"},
+    ],
+    ids=str,
+)
+def test_a_secret_that_is_no_file_is_not_waited_for(tmp_path: Path, named: dict[str, object]) -> None:
+    """A pipe that nobody writes to is refused by name: whoever reloads the settings goes on with what there was."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "key").write_text("ab" * 32)
+    settings = Settings.model_validate(named, context={"folder": tmp_path})
+    with pytest.raises(DataDirError, match="pipe: it is no file"):
         read_secrets(settings, prepare(tmp_path / "data"), {})
 
 

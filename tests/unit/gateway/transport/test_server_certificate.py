@@ -67,11 +67,12 @@ def replaced(path: Path, content: bytes) -> None:
 
 
 def test_what_is_no_pair_is_refused_at_the_start(tmp_path: Path) -> None:
-    """A missing file, and a key that is another's."""
+    """A missing file, a pipe that nobody writes to, and a key that is another's."""
     _, cert, _ = issued(tmp_path / "one")
     _, _, key = issued(tmp_path / "other")
     (tmp_path / "cert").write_bytes(cert)
     (tmp_path / "key").write_bytes(key)
-    for name in ("key", "none"):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("key", "none", "pipe"):
         with pytest.raises(OSError, match=r"."):
             ServerCertificate(tmp_path / "cert", tmp_path / name)

@@ -12,14 +12,18 @@ import pytest
 
 from gateway.config.settings import Settings
 from gateway.control.controller.boot import ControllerBoot, decode, encode
+from gateway.control.controller.kill_follower import KillFollower
 from gateway.control.controller.process import Controller, Parts
 from gateway.control.controller.status import read_status
 from gateway.control.events.outbox import SCHEMA
+from gateway.control.events.reader import EventReader
 from gateway.control.leader.announce import Announcer
 from gateway.control.leader.evaluation import Evaluation
+from gateway.control.leader.leader import Leader
 from gateway.control.leader.persistence import rollout_bytes
 from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.policy_compiler import PolicyReader
+from gateway.control.publish.policy_folder import PolicyFolder
 from gateway.control.publish.table import base_table
 from gateway.control.publish.weights import Weighed, weigh
 from gateway.control.state.port import SharedState, Stored
@@ -270,6 +274,31 @@ def test_nothing_that_is_damaged_blinds_the_controller(room: Room, damage: str, 
         assert weights(room)["a"] == (0 if restarted else 250_000)
     if "evidence" in damage and restarted:
         assert "evidence.unreadable" in room.events()
+
+
+@pytest.mark.parametrize(
+    ("owner", "part"),
+    [(KillFollower, "follow"), (PolicyFolder, "read"), (EventReader, "step"), (Leader, "tick")],
+    ids=lambda each: each if isinstance(each, str) else each.__name__,
+)
+def test_a_mistake_in_one_part_keeps_no_key_alive(
+    room: Room, monkeypatch: pytest.MonkeyPatch, owner: type, part: str
+) -> None:
+    """What nobody foresaw in a part of a tick is told with its place; keys are revoked, weights kept, all the same."""
+    add_key(room, "team-a")
+    controller = migrating(room)
+
+    def odd(*_: object) -> None:
+        raise KeyError("a")
+
+    monkeypatch.setattr(owner, part, odd)
+    with opened(room.root / "state.db") as other:
+        keys.revoke(other, "team-a", actor=Actor("ada", 2.0))
+    assert controller.tick(20.0)
+    assert {key.name for key in room.table().keys if key.revoked} == {"team-a"}
+    assert weights(room) == {"a": 250_000, "b": 250_000}
+    (reason,) = [line["reason"] for line in room.lines() if line["event"] == "controller.trouble"]
+    assert "KeyError at test_process.py:" in reason
 
 
 def test_a_mistake_in_one_route_costs_that_route_alone(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import os
 import threading
 from pathlib import Path
 
@@ -72,3 +73,6 @@ def test_a_file_of_headers_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "headers").write_bytes(b"\xff\xfe")
     with pytest.raises(HeadersFileError, match="not UTF-8"):
         read_headers(tmp_path / "headers")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(HeadersFileError, match="pipe: it is no file"):
+        read_headers(tmp_path / "pipe")

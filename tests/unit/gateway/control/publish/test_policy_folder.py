@@ -64,6 +64,38 @@ def test_a_folder_that_is_away_takes_no_route_away(tmp_path: Path) -> None:
     assert names(folder) == []
 
 
+def test_a_link_whose_file_is_away_takes_no_route_away(tmp_path: Path) -> None:
+    """The link says that there is a policy: its last good version is in force until its file is back, or it is gone."""
+    elsewhere, where = tmp_path / "elsewhere", tmp_path / "policies"
+    for each in (elsewhere, where):
+        each.mkdir()
+    (elsewhere / "a.yaml").write_text("0 a")
+    (where / "a.yaml").symlink_to(elsewhere / "a.yaml")
+    folder = PolicyFolder(where, compile_text)
+    assert folder.read()
+    elsewhere.rename(tmp_path / "away")
+    assert folder.read()
+    assert names(folder) == ["a"]
+    assert folder.errors()[0].startswith("a.yaml: ")
+    (tmp_path / "away").rename(elsewhere)
+    assert folder.read()
+    assert (names(folder), folder.errors()) == (["a"], [])
+    (where / "a.yaml").unlink()
+    assert folder.read()
+    assert names(folder) == []
+
+
+def test_what_is_no_file_holds_nobody_up(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, or a folder, is a policy that does not load; the others are in force."""
+    (tmp_path / "a.yaml").write_text("0 a")
+    os.mkfifo(tmp_path / "b.yaml")
+    (tmp_path / "c.yaml").mkdir()
+    folder = PolicyFolder(tmp_path, compile_text)
+    assert folder.read()
+    assert names(folder) == ["a"]
+    assert [error.partition(":")[0] for error in folder.errors()] == ["b.yaml", "c.yaml"]
+
+
 def test_a_file_that_does_not_load_changes_nothing(tmp_path: Path) -> None:
     """The last good version stays in force with the error beside it, until the file is good again or gone."""
     path = tmp_path / "a.yaml"
