@@ -260,10 +260,23 @@ class Evidence:
         return max(self.count(f"squares_{side}"), names.squares(self.outputs(side)))
 
     def judge_by(self, rules: Rules) -> None:
-        """Count by other rules from now on; of another baseline nothing is known yet."""
+        """Count by other rules from now on; of another baseline nothing is known yet, nor of another relative limit."""
         if rules.key.baseline != self.rules.key.baseline:
             self.line, self.more_lines, self.empty = BaselineLine(), {}, Recent((0.0,) * len(_SPANS), _SPANS)
+        kept = {gate.name: gate.counted_by for gate in rules.gates.latencies}
+        for gate in self.rules.gates.latencies:
+            if gate.counted_by != kept.get(gate.name, ()):
+                self._forget_times_beside(gate)
         self.rules = rules
+
+    def _forget_times_beside(self, gate: Latency) -> None:
+        """Begin a comparison with the baseline anew: its units were held to another limit as they were counted."""
+        for name in (gate.name, f"{gate.name}_harm"):
+            self.histograms.pop(name, None)
+            self.weighted.pop(name, None)
+        if gate.name == Latency().name:
+            self.beside = LatencyPairs()
+        self.more_beside.pop(gate.name, None)
 
     def _tally(self, name: str, more: int = 1) -> None:
         if more:

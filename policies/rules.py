@@ -156,6 +156,12 @@ class Latency:
         """What is measured, as `ttft p95`: another quantile, or of another time, is another thing."""
         return f"{self.measure} p{self.quantile * 100:g}"
 
+    @property
+    def counted_by(self) -> tuple[object, ...]:
+        """What decides how a unit is counted beside the baseline: what was counted by other terms says nothing."""
+        is_beside = self.block_s is not None and self.limit_s is None
+        return (self.what, self.ratio, self.block_s, self.counts_failures) if is_beside else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:

@@ -3,12 +3,15 @@
 Nothing here decides: units are planned by the rule of thumb of `stats.units_needed`, at nine chances in ten.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 from policies import stats
 from policies.assumptions import EXCEEDED, TWICE
 from policies.candidates import longer
+from policies.concurrent import partners
 from policies.forecast import Need, days_text, most_worth, slowness, units_worth
 from policies.moving_slices import first_slice_units
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
@@ -21,6 +24,10 @@ FIRST_SLICE = "first slice"
 """Stands for a gate's name where slices move alone, and nothing moves before the first of them does."""
 SLICES_PLANNED = 5
 """Equal slices, where nothing is known of them."""
+LATENCY_SPREAD = 0.6
+"""Standard deviation of the logarithm of times. Source: the simulations of decisions-2, ruling 3."""
+_SMALL_SPREAD, _SMALL_SPREAD_FACTOR = 0.25, 1.25
+"""Of rare events the rule of thumb is a fifth low. Source: decisions-2, ruling 6."""
 _ARMS_FACTOR = 2.0
 """Two arms apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
 
@@ -229,7 +236,7 @@ class Climb:
         """Units that the stage needs from its beginning, and the share of conversations they come from."""
         gates, share, factor = self.rules.gates, self._mirrored(stage), 1.0
         if latency := next((each for each in gates.latencies if each.name == gate), None):
-            return _latency_units(latency), stage.served_ppm / PPM if stage.weight_ppm else share
+            return _latency_units(latency, stage), stage.served_ppm / PPM if stage.weight_ppm else share
         margin, scale = gates.errors.margin if gates.errors else 0.0, 1.0
         if quality := next((each for each in gates.qualities if each.name == gate), None):
             margin, scale = quality.margin, quality.scale
@@ -283,12 +290,26 @@ def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
     return (gate for gate, is_needed in wanted if is_needed)
 
 
-def _latency_units(gate: Latency) -> int | None:
+def _latency_units(gate: Latency, stage: Stage) -> int | None:
     """Units for the share of requests within the limit, and those that warm up."""
     allowed = 1 - gate.quantile
-    exceeded = allowed * EXCEEDED
-    units = stats.units_needed((exceeded * (1 - exceeded)) ** 0.5, allowed - exceeded)
+    if gate.counted_by and stage.weight_ppm:
+        units = _units_beside(gate, allowed, partners(stage))
+    else:
+        exceeded = allowed * EXCEEDED
+        units = stats.units_needed((exceeded * (1 - exceeded)) ** 0.5, allowed - exceeded)
     return None if units is None else units + gate.warmup
+
+
+def _units_beside(gate: Latency, allowed: float, k: int) -> int | None:
+    """Units beside `k` each of the baseline's, of a candidate as fast as it is; of one that must be faster: as fast as
+    `assumptions.assumed` says. Within 20 % of what was simulated (decisions-2, ruling 3).
+    """
+    usual = NormalDist()
+    exceeded = 1 - usual.cdf(usual.inv_cdf(gate.quantile) + abs(math.log(gate.ratio)) / LATENCY_SPREAD)
+    sd = (allowed * (1 - allowed) / k + exceeded * (1 - exceeded)) ** 0.5
+    units = stats.units_needed(sd, allowed - exceeded)
+    return None if units is None else round(units * (_SMALL_SPREAD_FACTOR if sd < _SMALL_SPREAD else 1.0))
 
 
 def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:

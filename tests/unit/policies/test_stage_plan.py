@@ -56,6 +56,31 @@ def test_several_candidates_share_the_budget():
     assert days(four, "25%", "errors") == days(alone, "25%", "errors")
 
 
+@pytest.mark.parametrize(
+    ("limit", "weight", "simulated"),
+    [("ttft_p95", "1%", 972), ("ttft_p95", "50%", 1647), ("ttft_p50", "1%", 260), ("ttft_p50", "50%", 559),
+     ("ttft_p99", "1%", 3486)],
+)  # fmt: skip
+def test_time_beside_the_baseline_takes_what_simulations_took(limit: str, weight: str, simulated: int):
+    """Of equal candidates nine in ten, beside ten or one of the baseline's units each (decisions-2, ruling 3)."""
+    found = planned(
+        f"gates: {{latency: {{warmup: 0, relative: {{{limit}: 1.2x}}}}}}", stages=f"[shadow, {weight}, 100%]"
+    )
+    need = next(need for need in at(found, weight).needs if need.gate == "latency")
+
+    assert need.units == pytest.approx(simulated, rel=0.2)
+
+
+def test_who_must_be_faster_is_planned_for_as_if_it_were():
+    """Twice as much as is demanded, and the plan says so; one that must be as fast never passes, equal."""
+    half, even = (planned(f"gates: {{latency: {{relative: {{ttft_p95: {ratio}}}}}}}") for ratio in ("0.5x", "1x"))
+
+    assert next(need.units for need in at(half, "1%").needs if need.gate == "latency")
+    assert any("takes at most 0.25 times as long as the baseline; one that is only as" in each for each in half.assumes)
+    assert at(even, "1%").doubt == "latency is never certified: the candidate is at or beyond its limit"
+    assert any("that it is faster; one that is only as fast never passes" in each for each in even.assumes)
+
+
 def test_no_money_is_never():
     """Whatever the calls cost; and a plan that comes to no end says never, and not that traffic is not known."""
     for traffic in (PRICED, Traffic(2_000.0)):
