@@ -293,6 +293,7 @@ def _quality(policy: Policy, gate: gating.QualityGate, metric: str | None, name:
         likeness=metric in LIKENESS,
         deterministic=policy.baseline.deterministic,
         missing=gate.missing.at_worst,
+        owned_margin=gate.owned_margin,
         name=name,
     )
 

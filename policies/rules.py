@@ -91,6 +91,13 @@ class Quality:
     """What a pair without a verdict is worth at worst, on average (-1: nothing is assumed). None: it is left out."""
     name: str = "quality"
     """What the gate is called, and what its evidence is kept under."""
+    owned_margin: float | None = None
+    """The margin on the candidate's own conversations, from 25 % on. None: the same."""
+
+    @property
+    def owned(self) -> "Quality":
+        """The gate as it holds there."""
+        return self if self.owned_margin is None else replace(self, margin=self.owned_margin, owned_margin=None)
 
     @property
     def asks_twice(self) -> bool:

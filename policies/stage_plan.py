@@ -49,6 +49,8 @@ class Traffic:
     candidate_usd: float | None = None
     judged_usd: float | None = None
     """What judging a pair costs."""
+    is_hourly: bool = False
+    """The candidate's servers are paid by the hour: no budget is charged for what they answer."""
 
     @property
     def turns(self) -> float:
@@ -184,6 +186,7 @@ class Climb:
         candidate, baseline, judge = (
             usd or 0.0 for usd in (traffic.candidate_usd, traffic.baseline_usd, traffic.judged_usd)
         )
+        candidate = 0.0 if traffic.is_hourly else candidate
         among = 1 if stage.weight_ppm else self.among  # with traffic the others rest
         again = baseline if any(gate.asks_twice for gate in self.rules.gates.qualities) else 0.0
         pair = among * (candidate + self.judged * judge) + again
@@ -241,6 +244,7 @@ class Climb:
         if quality := next((each for each in gates.qualities if each.name == gate), None):
             margin, scale = quality.margin, quality.scale
             if stage.reverse_shadow_ppm and stage.weight_ppm:
+                margin = quality.owned.margin
                 share = self._owned(stage) * self._paid(stage)
         elif gate == "validity" and gates.validity is not None:
             margin = gates.validity.margin

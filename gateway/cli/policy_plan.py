@@ -22,7 +22,7 @@ from policies.plan_text import text
 from policies.rules import Rules
 from policies.schema import Policy
 from policies.stage_plan import StageProgress, Traffic
-from policies.surroundings import Surroundings
+from policies.surroundings import KnownUpstream, Surroundings
 
 
 def looks(where: StatePlace) -> dict[str, explain.DecisionRecord]:
@@ -68,6 +68,8 @@ def plans(
     for file in loaded:
         for each in contenders(file):
             seen = _traffic(recorded(data.records, each.policy, now), today.traffic)
+            candidate = known.upstreams.get(each.policy.candidate.upstream, KnownUpstream())
+            seen = seen and replace(seen, is_hourly=candidate.is_hourly)
             after = each.policy, decision_rules(each.policy, with_files(known, each))
             stands = _standing(today.looks.get(each.policy.route), after[1])
             among = max(1, len(file.policy.candidates))

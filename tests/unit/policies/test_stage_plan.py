@@ -1,5 +1,7 @@
 """What a stage costs, and what the day's budget lets it ask."""
 
+from dataclasses import replace
+
 import pytest
 
 from policies.compile import decision_rules
@@ -37,6 +39,14 @@ def test_pairs_come_as_fast_as_the_budget_pays_for_them():
     assert at(rich, "shadow").paid == ""
     assert at(poor, "shadow").paid == "$5.00 a day pays for 25% of that, so it takes longer"
     assert at(poor, "shadow").paid in text(poor)
+
+
+def test_hours_that_are_paid_anyway_leave_the_budget_whole():
+    """Of servers that are paid by the hour a call costs the budget nothing; their price is told all the same."""
+    hourly = planned("shadow: {budget: $5/day}", replace(PRICED, is_hourly=True))
+
+    assert at(hourly, "shadow").paid == "$5.00 a day pays for 31% of that, so it takes longer"
+    assert at(hourly, "shadow").calls == at(planned("shadow: {budget: $5/day}"), "shadow").calls
 
 
 def test_own_conversations_are_paid_for_too():
@@ -79,6 +89,15 @@ def test_who_must_be_faster_is_planned_for_as_if_it_were():
     assert any("takes at most 0.25 times as long as the baseline; one that is only as" in each for each in half.assumes)
     assert at(even, "1%").doubt == "latency is never certified: the candidate is at or beyond its limit"
     assert any("that it is faster; one that is only as fast never passes" in each for each in even.assumes)
+
+
+def test_own_conversations_may_have_a_margin_of_their_own():
+    """Where calls of the baseline are dear, a wider one takes a quarter of them; the shadow's stays."""
+    found, usual = planned("gates: {quality: {owned_margin: 10%}}"), planned("")
+    calls = [at(each, "50%").calls.baseline for each in (found, usual)]
+
+    assert calls[0] == pytest.approx(calls[1] / 4, rel=0.1)
+    assert days(found, "shadow", "quality") == days(usual, "shadow", "quality")
 
 
 def test_no_money_is_never():
