@@ -152,6 +152,7 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
             validity=policy.guards.invalid_rate,
             spare_s=SPARE_S,
             rho=RHO_USERS,
+            baseline_excused=True,
             empty=min(MOST_EMPTY, max(policy.guards.slack, policy.guards.error_rate)),
         ),
         ladder=_ladder(policy, surroundings),

@@ -34,7 +34,7 @@ def test_the_short_form_has_the_cores_own_defaults():
         hang_ups=0.05,
         busy_rate=0.01,
     )
-    assert found.detectors == core.Detectors(spare_s=60.0, rho=0.3, empty=0.05)
+    assert found.detectors == core.Detectors(spare_s=60.0, rho=0.3, baseline_excused=True, empty=0.05)
     assert found.bets == core.BETS
     asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
