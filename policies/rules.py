@@ -265,8 +265,10 @@ class Detectors:
     rho: float = 0.0
     """How alike the scores of one conversation may be: its next pair says less and less. 0: each says as much."""
     baseline_excused: bool = False
-    """Whether what the baseline lately failed, or broke of its form, is excused beside its answers, too. Off: only what it
-    did with the very same request."""
+    """Whether what the baseline lately failed, or broke of its form, is excused beside its answers, too.
+
+    Off: only what it did with the very same request.
+    """
     empty: float | None = None
     """Share of a trial's answers that may have nothing in them where the baseline's have something. None: not heard."""
 
