@@ -211,6 +211,7 @@ mutants: checked  ## break the decision core one thing at a time: its unit tests
 
 verdicts: checked  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
 	$(BIN)/python -m tests.acceptance.real_verdicts $(ARGS)
+	$(BIN)/python -m tests.acceptance.real_calls $(ARGS)
 
 attacks: checked  ## 200 attacks on four judges, beside an unguarded judge (ARGS="--only CLASS")
 	$(BIN)/python -m tests.acceptance.attacks $(ARGS)

@@ -38,9 +38,19 @@ def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
         )
     elif by := rules.gates.slices:
         yield f"that slices by {', '.join(by)} are alike; one of 5% of the traffic needs {_least(rules, spread, among)}"
+    yield from _faster(rules)
     yield from _unfailing(rules)
     if rules.ladder.rises is not None:
         yield f"that it may rise at any time, which it may only within {rules.ladder.rises}"
+
+
+def _faster(rules: Rules) -> Iterator[str]:
+    """Of limits that demand to be faster than the baseline: how fast the candidate is taken to be."""
+    for gate in rules.gates.latencies:
+        if gate.counted_by and gate.ratio <= 1:
+            told = f"takes at most {gate.ratio**TWICE:.2g} times as long as the baseline"
+            told = told if gate.ratio < 1 else "is faster"
+            yield f"for {gate.name} ({gate.what}) that it {told}; one that is only as fast never passes"
 
 
 def _unfailing(rules: Rules) -> Iterator[str]:

@@ -152,6 +152,7 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
             validity=policy.guards.invalid_rate,
             spare_s=SPARE_S,
             rho=RHO_USERS,
+            baseline_excused=True,
             empty=min(MOST_EMPTY, max(policy.guards.slack, policy.guards.error_rate)),
         ),
         ladder=_ladder(policy, surroundings),
@@ -213,12 +214,16 @@ def _judged(policy: Policy, surroundings: Surroundings) -> dict[str, object]:
     scorers = [each for each in policy.compare if each.name in metrics]
     beside = [each for each in policy.compare if each.name not in (*metrics, *DIAGNOSTIC)]
     judged: dict[str, object] = {each.name: _told(each.options) for each in scorers}
+    if len(metrics) > 1:
+        judged["scores"] = list(metrics)  # what the first says is kept as `quality`, whichever it is
     if beside:
         judged["beside"] = {each.name: _told(each.options) for each in beside}
     if surroundings.judge and any(isinstance(each.options, Judge) for each in scorers):
         judged["told"] = surroundings.judge
     if surroundings.schema:
         judged["schema"] = surroundings.schema
+    if policy.assign.population == "fixed" and metrics:
+        judged["population"] = "fixed"  # its conversations were counted whole, which says less of people still to come
     if policy.baseline.deterministic and likeness_metric(policy):
         judged["deterministic"] = True
     assumed = [gate.missing.at_worst for gate in policy.gates.quality or ()]
@@ -289,6 +294,7 @@ def _quality(policy: Policy, gate: gating.QualityGate, metric: str | None, name:
         likeness=metric in LIKENESS,
         deterministic=policy.baseline.deterministic,
         missing=gate.missing.at_worst,
+        owned_margin=gate.owned_margin,
         name=name,
     )
 

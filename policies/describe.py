@@ -191,6 +191,8 @@ def _quality(gate: Quality) -> str:
     assumed = ""
     if gate.missing is not None and gate.missing > -1:
         assumed = f"; a pair without a verdict counts {gate.missing:g}, as this policy says"
+    if gate.owned_margin is not None:
+        assumed = f", {gate.owned_margin:g} from 25% on{assumed}"
     if gate.margin < 0:
         return f"{gate.metric} at least {-gate.margin:g} better than the baseline{assumed}"
     if not gate.likeness:

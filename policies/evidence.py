@@ -100,6 +100,8 @@ class Evidence:
     clusters_of_all: dict[str, int] = field(default_factory=dict[str, int])
     """As `clusters`, of all stages: what counts for slices that move alone goes on from stage to stage."""
     empty: Recent = field(default_factory=lambda: Recent((0.0,) * len(_SPANS), _SPANS))
+    invalid: Recent = field(default_factory=lambda: Recent((0.0,) * len(_SPANS), _SPANS))
+    """How often the baseline broke its form lately, of answers that have one: what excuses the candidate's."""
     """How often the baseline's answers had nothing in them lately; carried likewise, and no candidate is told by it
     but by `policies.liveness`."""
 
@@ -230,6 +232,7 @@ class Evidence:
         if key.is_beside(self.key):
             return replace(self, key=key, rules=rules, detectors={})
         found = Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines, empty=self.empty)
+        found.invalid = self.invalid
         if rules.ladder.moves_by and (key.candidate, key.attempt) == (self.key.candidate, self.key.attempt):
             found.histograms = slices.kept_of(self.histograms)
             found.weighted, found.clusters_of_all = slices.kept_of(self.weighted), self.clusters_of_all
@@ -260,10 +263,24 @@ class Evidence:
         return max(self.count(f"squares_{side}"), names.squares(self.outputs(side)))
 
     def judge_by(self, rules: Rules) -> None:
-        """Count by other rules from now on; of another baseline nothing is known yet."""
+        """Count by other rules from now on; of another baseline nothing is known yet, nor of another relative limit."""
         if rules.key.baseline != self.rules.key.baseline:
-            self.line, self.more_lines, self.empty = BaselineLine(), {}, Recent((0.0,) * len(_SPANS), _SPANS)
+            self.line, self.more_lines = BaselineLine(), {}
+            self.empty = self.invalid = Recent((0.0,) * len(_SPANS), _SPANS)
+        kept = {gate.name: gate.counted_by for gate in rules.gates.latencies}
+        for gate in self.rules.gates.latencies:
+            if gate.counted_by != kept.get(gate.name, ()):
+                self._forget_times_beside(gate)
         self.rules = rules
+
+    def _forget_times_beside(self, gate: Latency) -> None:
+        """Begin a comparison with the baseline anew: its units were held to another limit as they were counted."""
+        for name in (gate.name, f"{gate.name}_harm"):
+            self.histograms.pop(name, None)
+            self.weighted.pop(name, None)
+        if gate.name == Latency().name:
+            self.beside = LatencyPairs()
+        self.more_beside.pop(gate.name, None)
 
     def _tally(self, name: str, more: int = 1) -> None:
         if more:
@@ -319,13 +336,10 @@ class Evidence:
         tolerances, gates = self.rules.detectors, self.rules.gates
         if event.error_candidate is not None and not event.unasked:
             bad = event.error_candidate and not event.error_baseline
-            excuse = 0.0 if event.paired else self.recent.rate
+            excuse = self.recent.rate if not event.paired or tolerances.baseline_excused else 0.0
             if not bad or self.bursts.is_news("errors", event.unit, event.at, spare_s=tolerances.spare_s):
                 self._feed("errors", tolerances.errors, float(bad), excuse=excuse)
-        if event.valid_candidate is not None and event.valid_baseline is not False and not event.error_baseline:
-            valid = event.valid_candidate
-            if valid or self.bursts.is_news("validity", event.unit, event.at, spare_s=tolerances.spare_s):
-                self._feed("validity", tolerances.validity, float(not valid))
+        self._detect_breach(event)
         if event.heard == "trial" and tolerances.empty is not None:
             self._detect_emptiness(event, tolerances.empty)
         if self._moves(event, held):
@@ -335,6 +349,17 @@ class Evidence:
             self._detect_slowness(event, latency, held)
         if event.owner is Owner.BASELINE and event.error_baseline is not None:
             self.recent = self.recent.after(failed=event.error_baseline)
+
+    def _detect_breach(self, event: PairEvent) -> None:
+        """Hear an answer that breaks its form, as far as the baseline does not lately break it as often."""
+        tolerances = self.rules.detectors
+        if event.valid_candidate is not None and event.valid_baseline is not False and not event.error_baseline:
+            valid = event.valid_candidate
+            if valid or self.bursts.is_news("validity", event.unit, event.at, spare_s=tolerances.spare_s):
+                excuse = self.invalid.rate if tolerances.baseline_excused else 0.0
+                self._feed("validity", tolerances.validity, float(not valid), excuse=excuse)
+        if event.valid_baseline is not None:
+            self.invalid = self.invalid.after(failed=not event.valid_baseline)
 
     def _detect_emptiness(self, event: PairEvent, tolerance: float) -> None:
         """In a trial, where no app is served, this is what hears the alarm of answers with nothing in them again."""

@@ -99,10 +99,12 @@ def _score(policy: Policy, position: int, gate: QualityGate) -> Iterator[Finding
         yield Finding(where, f"no comparator here gives {metric}", f"`compare` has {', '.join(names)}")
     elif metric not in SCORES:
         yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"use one of {scores}")
-    elif metric in LIKENESS and gate.margin < 0:
+    elif metric in LIKENESS:
         message = f"{metric} says how alike answers are, so it can never show that the candidate is better"
         hint = "use a judge or a scorer of your own"
-        yield Finding(_quality_loc(policy, position, "margin"), message, hint)
+        for name, value in (("margin", gate.margin), ("owned_margin", gate.owned_margin)):
+            if value is not None and value < 0:
+                yield Finding(_quality_loc(policy, position, name), message, hint)
 
 
 def _loose(policy: Policy) -> Iterator[Finding]:

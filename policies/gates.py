@@ -44,7 +44,8 @@ def evaluate(gate: Gate, evidence: Evidence, look: Look = LOOK) -> GateResult:
 def _quality(gate: Quality, evidence: Evidence, look: Look) -> GateResult:
     """In the shadow on mirrored pairs; from 25 % again, on the candidate's own conversations if they are mirrored."""
     again = evidence.key.weight_ppm >= ARMS_FROM_PPM
-    owned = again and evidence.stage.reverse_shadow_ppm > 0
+    if owned := again and evidence.stage.reverse_shadow_ppm > 0:
+        gate = gate.owned
     slices_alone = evidence.shadow and bool(evidence.rules.ladder.moves_by)
     if slices_alone:  # each is certified by itself: a part of it that is worse keeps the rest from nothing
         gate = replace(gate, required=False)
@@ -57,7 +58,7 @@ def slice_results(gate: Quality, evidence: Evidence, look: Look) -> tuple[GateRe
     """Judge every slice on its own pairs, at a margin that is three times as wide; a dimension not told apart waits."""
     dimensions = evidence.rules.gates.slices
     owned = evidence.key.weight_ppm >= ARMS_FROM_PPM and evidence.stage.reverse_shadow_ppm > 0
-    name = f"{gate.name}_owned" if owned else gate.name
+    gate, name = (gate.owned, f"{gate.name}_owned") if owned else (gate, gate.name)
     whole = slices.units(evidence.histogram(name))
     found: list[GateResult] = []
     for each in dimensions:

@@ -118,9 +118,35 @@ def _check(pair: _Pair) -> None:
         for name in names:
             value: float | None = getattr(pair, name)
             if value is not None and not low <= value <= high:
-                raise PairError(f"{name} is {value:g}; hint: {hint}")
+                raise PairError(f"{name} is {_number(value)}; hint: {hint}")
     for name, q in pair.also.items():
         if not -1 <= q <= 1:
-            raise PairError(f"also.{name} is {q:g}; hint: {_RANGES[0][3]}")
+            raise PairError(f"also.{name} is {_number(q)}; hint: {_RANGES[0][3]}")
+    _check_words(pair)
+
+
+def _number(value: float) -> str:
+    """As it stands in the file, as near as can be: rounded, what lies just beyond a limit would seem to lie on it."""
+    return repr(value).removesuffix(".0")
+
+
+def _check_words(pair: _Pair) -> None:
+    """Refuse what contradicts itself: one of the two is wrong, and nobody can tell which.
+
+    Raises:
+        PairError: what does, and how it is written.
+    """
+    if not pair.unit:
+        raise PairError("`unit` is empty, and all such pairs would be one; hint: the conversation's own name")
     if pair.missing and (pair.q is not None or pair.abstained):
         raise PairError("`missing` says that there is no score, and yet there is; hint: leave out q and abstained")
+    if pair.abstained and pair.q is not None:
+        raise PairError("`abstained` says that nobody could decide, and yet there is a score; hint: leave out one")
+    told: set[str] = set()
+    for each in pair.slices:
+        name, _, value = each.partition("=")
+        if not name or not value:
+            raise PairError(f"slices has {each!r}; hint: a dimension and its value, as language=german")
+        if name in told:
+            raise PairError(f"slices has two values of {name}; hint: one, as a request is in one slice of a dimension")
+        told.add(name)

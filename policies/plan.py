@@ -12,6 +12,7 @@ from policies import judge_bias
 from policies.assumptions import assumed
 from policies.evidence import Evidence
 from policies.language.amounts import duration_text, share_text
+from policies.language.compare import Judge
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Rollout
 from policies.rules import DAY_S, PPM, Rules
@@ -91,7 +92,7 @@ def plan(
     policy, rules = after
     restarts = _restarts(before, rules)
     stands = None if restarts else under_way
-    climb = Climb(rules, policy.shadow, traffic, stands, among)
+    climb = Climb(rules, policy.shadow, traffic, stands, among, _judged(policy))
     climbing = [climb.stage(stage, above) for stage, above in pairwise(rules.ladder.stages)]
     top = rules.ladder.stages[-1]
     last = StagePlan(top.label, (), 0.0, 0.0, "")
@@ -104,6 +105,12 @@ def plan(
         policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats,
         _labels(rules), traffic.units_per_day if traffic else None, tuple(assumed(rules, SPREADS["quality"], among)),
     )  # fmt: skip
+
+
+def _judged(policy: Policy) -> float:
+    """The share of the pairs that a judge is asked about, whether or not a gate goes by it."""
+    judges = (each.options for each in policy.compare)
+    return next((judge.sample / PPM for judge in judges if isinstance(judge, Judge)), 0.0)
 
 
 def _repeats(policy: Policy, rules: Rules, shadow: StagePlan, traffic: Traffic | None) -> str:

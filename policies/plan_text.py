@@ -15,15 +15,24 @@ def text(found: Plan) -> str:
         lines += [f"    {need.gate:<{max(10, width)}}{need_text(need)}" for need in stage.needs]
         if told := str(stage.calls):
             lines.append(f"    {'calls':<{max(10, width)}}{told}")
+        if stage.paid:
+            lines.append(f"    {'budget':<{max(10, width)}}{stage.paid}")
         if stage.doubt:
             lines.append(f"    doubt: {stage.doubt}")
     if found.doubt:
         lines.append(f"  doubt    {found.doubt}")
     if not found.stages:
         return "\n".join(lines)
-    total = "traffic is not known: --traffic N says how many conversations a day"
-    lines.append(f"  in all    {total if found.days is None else 'about ' + days_text(found.days)}")
+    lines.append(f"  in all    {_total(found)}")
     return "\n".join(lines)
+
+
+def _total(found: Plan) -> str:
+    if found.days is not None:
+        return f"about {days_text(found.days)}"
+    if any(need.never for stage in found.stages for need in stage.needs):
+        return "never, as it stands"
+    return "traffic is not known: --traffic N says how many conversations a day"
 
 
 def _head(found: Plan) -> list[str]:

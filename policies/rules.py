@@ -91,6 +91,13 @@ class Quality:
     """What a pair without a verdict is worth at worst, on average (-1: nothing is assumed). None: it is left out."""
     name: str = "quality"
     """What the gate is called, and what its evidence is kept under."""
+    owned_margin: float | None = None
+    """The margin on the candidate's own conversations, from 25 % on. None: the same."""
+
+    @property
+    def owned(self) -> "Quality":
+        """The gate as it holds there."""
+        return self if self.owned_margin is None else replace(self, margin=self.owned_margin, owned_margin=None)
 
     @property
     def asks_twice(self) -> bool:
@@ -155,6 +162,12 @@ class Latency:
     def what(self) -> str:
         """What is measured, as `ttft p95`: another quantile, or of another time, is another thing."""
         return f"{self.measure} p{self.quantile * 100:g}"
+
+    @property
+    def counted_by(self) -> tuple[object, ...]:
+        """What decides how a unit is counted beside the baseline: what was counted by other terms says nothing."""
+        is_beside = self.block_s is not None and self.limit_s is None
+        return (self.what, self.ratio, self.block_s, self.counts_failures) if is_beside else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +264,11 @@ class Detectors:
     """After a failure of a conversation was counted, its further ones within so long are left out; 0: each counts."""
     rho: float = 0.0
     """How alike the scores of one conversation may be: its next pair says less and less. 0: each says as much."""
+    baseline_excused: bool = False
+    """Whether what the baseline lately failed, or broke of its form, is excused beside its answers, too.
+
+    Off: only what it did with the very same request.
+    """
     empty: float | None = None
     """Share of a trial's answers that may have nothing in them where the baseline's have something. None: not heard."""
 

@@ -63,9 +63,12 @@ def counted(gate: str, dimension_: str, histograms_: Mapping[str, Histogram]) ->
 
 
 def of_unit(found: Iterable[str], dimensions: Iterable[str]) -> list[str]:
-    """The slices of a unit that are asked for."""
-    wanted = set(dimensions)
-    return [name for name in found if dimension(name) in wanted]
+    """The slices of a unit that are asked for: of each dimension the first that is told, as it is in no other."""
+    wanted, first = set(dimensions), dict[str, str]()
+    for name in found:
+        if dimension(name) in wanted:
+            first.setdefault(dimension(name), name)
+    return list(first.values())
 
 
 def key(gate: str, name: str, counted: Mapping[str, Histogram]) -> str:

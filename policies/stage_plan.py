@@ -3,12 +3,15 @@
 Nothing here decides: units are planned by the rule of thumb of `stats.units_needed`, at nine chances in ten.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 from policies import stats
 from policies.assumptions import EXCEEDED, TWICE
 from policies.candidates import longer
+from policies.concurrent import partners
 from policies.forecast import Need, days_text, most_worth, slowness, units_worth
 from policies.moving_slices import first_slice_units
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
@@ -21,6 +24,10 @@ FIRST_SLICE = "first slice"
 """Stands for a gate's name where slices move alone, and nothing moves before the first of them does."""
 SLICES_PLANNED = 5
 """Equal slices, where nothing is known of them."""
+LATENCY_SPREAD = 0.6
+"""Standard deviation of the logarithm of times. Source: the simulations of decisions-2, ruling 3."""
+_SMALL_SPREAD, _SMALL_SPREAD_FACTOR = 0.25, 1.25
+"""Of rare events the rule of thumb is a fifth low. Source: decisions-2, ruling 6."""
 _ARMS_FACTOR = 2.0
 """Two arms apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
 
@@ -42,6 +49,8 @@ class Traffic:
     candidate_usd: float | None = None
     judged_usd: float | None = None
     """What judging a pair costs."""
+    is_hourly: bool = False
+    """The candidate's servers are paid by the hour: no budget is charged for what they answer."""
 
     @property
     def turns(self) -> float:
@@ -110,6 +119,8 @@ class StagePlan:
     passed: bool = False
     """Whether the rollout has left it behind."""
     calls: Spending = Spending()
+    paid: str = ""
+    """How much of what would be asked the day's budget pays for; empty: all of it, as far as prices are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,8 @@ class Climb:
     stands: StageProgress | None
     among: int = 1
     """Candidates that are tried."""
+    judged: float = 0.0
+    """Share of the pairs that a judge is asked about."""
 
     def stage(self, stage: Stage, above: Stage) -> StagePlan:
         """What leaving a stage for the one above takes."""
@@ -144,8 +157,9 @@ class Climb:
             waits_for += f", then an operator's word for {above.label}"
         calls = self._calls(stage, needs, days)
         return StagePlan(
-            stage.label, tuple(needs), stage.least_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
-        )
+            stage.label, tuple(needs), stage.least_s, days, waits_for, _doubt(stage, slowest, days), calls=calls,
+            paid=self._paid_text(stage),
+        )  # fmt: skip
 
     def _calls(self, stage: Stage, needs: Sequence[Need], days: float | None) -> Spending:
         """Whom the shadow asks until the stage can be left, and what that costs."""
@@ -158,13 +172,38 @@ class Climb:
             pairs = max(pairs, round(days * traffic.units_per_day * self._mirrored(stage)))
         owned = max((units for _, units in scores), default=0) if stage.weight_ppm >= ARMS_FROM_PPM else 0
         twice = max((units for gate, units in scores if gate.asks_twice), default=0)
-        judged = sum(round(units / gate.scale) for gate, units in scores if gate.scale > 1)
+        judged = (pairs + owned) * self.judged
         counts = [round(each * traffic.turns) for each in (pairs, owned, twice, judged)]
         prices = (traffic.candidate_usd, traffic.baseline_usd, traffic.baseline_usd, traffic.judged_usd)
         costs = [n * usd if usd is not None else None for n, usd in zip(counts, prices, strict=True) if n]
         known = [usd for usd in costs if usd is not None]
         usd = sum(known) if len(known) == len(costs) else None
         return Spending(counts[0], counts[1], counts[2], counts[3], usd)
+
+    def _usd_per_day(self, stage: Stage) -> float:
+        """What a day of a stage would cost, were all of it paid for; a price that is not known counts as nothing."""
+        traffic = self.traffic or Traffic(0.0)
+        candidate, baseline, judge = (
+            usd or 0.0 for usd in (traffic.candidate_usd, traffic.baseline_usd, traffic.judged_usd)
+        )
+        candidate = 0.0 if traffic.is_hourly else candidate
+        among = 1 if stage.weight_ppm else self.among  # with traffic the others rest
+        again = baseline if any(gate.asks_twice for gate in self.rules.gates.qualities) else 0.0
+        pair = among * (candidate + self.judged * judge) + again
+        own = baseline + self.judged * judge + again
+        asked = self._drawn(stage) * pair + self._owned(stage) * own
+        return asked * traffic.units_per_day * traffic.turns
+
+    def _paid(self, stage: Stage) -> float:
+        """The share of what is drawn that the day's budget pays for."""
+        wanted = self._usd_per_day(stage)
+        return min(1.0, self.shadow.budget / wanted) if wanted else float(self.shadow.budget > 0)
+
+    def _paid_text(self, stage: Stage) -> str:
+        paid = self._paid(stage)
+        if paid == 1.0 or self.rules.ladder.split:
+            return ""
+        return f"${self.shadow.budget:,.2f} a day pays for {paid:.0%} of that, so it takes longer"
 
     def _need(self, gate: str, stage: Stage, here: StageProgress | None) -> Need:
         units, share = self._planned(gate, stage)
@@ -188,6 +227,8 @@ class Climb:
         users, rho = self.traffic.users if self.traffic else 0, self.rules.units.rho_users
         if need.units is None:
             return replace(need, never="the candidate is at or beyond its limit")
+        if not share and not self.shadow.budget:
+            return Need(need.gate, None, None, "a budget of nothing pays for no call, so no answers are compared")
         units = units_worth(need.units, users, rho)
         if units is None:
             worth = most_worth(users, rho)
@@ -198,13 +239,13 @@ class Climb:
         """Units that the stage needs from its beginning, and the share of conversations they come from."""
         gates, share, factor = self.rules.gates, self._mirrored(stage), 1.0
         if latency := next((each for each in gates.latencies if each.name == gate), None):
-            return _latency_units(latency), stage.served_ppm / PPM if stage.weight_ppm else share
+            return _latency_units(latency, stage), stage.served_ppm / PPM if stage.weight_ppm else share
         margin, scale = gates.errors.margin if gates.errors else 0.0, 1.0
         if quality := next((each for each in gates.qualities if each.name == gate), None):
             margin, scale = quality.margin, quality.scale
             if stage.reverse_shadow_ppm and stage.weight_ppm:
-                asked_ppm = stage.reverse_until_ppm or stage.reverse_shadow_ppm
-                share = stage.served_ppm / PPM * asked_ppm / PPM
+                margin = quality.owned.margin
+                share = self._owned(stage) * self._paid(stage)
         elif gate == "validity" and gates.validity is not None:
             margin = gates.validity.margin
         elif stage.weight_ppm >= ARMS_FROM_PPM:
@@ -221,9 +262,18 @@ class Climb:
             spread, difference = self.stands.spread, self.stands.difference
         return stats.units_needed(spread, margin + difference, bets=self.rules.bets)
 
-    def _mirrored(self, stage: Stage) -> float:
-        """The share of eligible conversations that become pairs: of those the baseline answers, the mirrored ones."""
+    def _drawn(self, stage: Stage) -> float:
+        """The share of eligible conversations that are to become pairs: of those the baseline answers, the sample."""
         return (PPM - stage.served_ppm) / PPM * self.shadow.sample / PPM
+
+    def _owned(self, stage: Stage) -> float:
+        """The share of eligible conversations in which the baseline is to be asked beside the candidate's answer."""
+        asked_ppm = stage.reverse_until_ppm or stage.reverse_shadow_ppm
+        return stage.served_ppm / PPM * asked_ppm / PPM
+
+    def _mirrored(self, stage: Stage) -> float:
+        """The share of eligible conversations that become pairs: what is drawn of them, as far as it is paid for."""
+        return self._drawn(stage) * self._paid(stage)
 
     def _days(self, units: int | None, share: float) -> float | None:
         if units is None or self.traffic is None or not self.traffic.units_per_day or not share:
@@ -244,12 +294,26 @@ def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
     return (gate for gate, is_needed in wanted if is_needed)
 
 
-def _latency_units(gate: Latency) -> int | None:
+def _latency_units(gate: Latency, stage: Stage) -> int | None:
     """Units for the share of requests within the limit, and those that warm up."""
     allowed = 1 - gate.quantile
-    exceeded = allowed * EXCEEDED
-    units = stats.units_needed((exceeded * (1 - exceeded)) ** 0.5, allowed - exceeded)
+    if gate.counted_by and stage.weight_ppm:
+        units = _units_beside(gate, allowed, partners(stage))
+    else:
+        exceeded = allowed * EXCEEDED
+        units = stats.units_needed((exceeded * (1 - exceeded)) ** 0.5, allowed - exceeded)
     return None if units is None else units + gate.warmup
+
+
+def _units_beside(gate: Latency, allowed: float, k: int) -> int | None:
+    """Units beside `k` each of the baseline's, of a candidate as fast as it is; of one that must be faster: as fast as
+    `assumptions.assumed` says. Within 20 % of what was simulated (decisions-2, ruling 3).
+    """
+    usual = NormalDist()
+    exceeded = 1 - usual.cdf(usual.inv_cdf(gate.quantile) + abs(math.log(gate.ratio)) / LATENCY_SPREAD)
+    sd = (allowed * (1 - allowed) / k + exceeded * (1 - exceeded)) ** 0.5
+    units = stats.units_needed(sd, allowed - exceeded)
+    return None if units is None else round(units * (_SMALL_SPREAD_FACTOR if sd < _SMALL_SPREAD else 1.0))
 
 
 def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:

@@ -14,6 +14,8 @@ class KnownUpstream:
     """Whether it may be called with nobody waiting: for the noise floor, a judge, a reverse shadow."""
     is_priced: bool = False
     """Whether what it answers can be priced."""
+    is_hourly: bool = False
+    """Whether its servers are paid by the hour, whatever they answer: no budget is charged for them."""
     can_be_candidate: bool = True
     """Whether it may be asked in an app's stead: it has a key of ours, or asks for none."""
     is_engine: bool = True

@@ -98,7 +98,6 @@ ELSEWHERE = {
     "gateway/transport/outgoing.py": "tests/unit/gateway/transport/test_client.py sends through it",
     "policies/request/shapes.py": TYPES,
     "policies/results.py": TYPES,
-    "policies/stage_plan.py": "tests/unit/policies/test_plan.py plans each stage through it",
     "policies/terms.py": TYPES,
     "records/comparison.py": TYPES,
     "records/dataset/format.py": FORMATS,

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gateway.cli.policy_traffic import recorded
@@ -22,7 +22,7 @@ from policies.plan_text import text
 from policies.rules import Rules
 from policies.schema import Policy
 from policies.stage_plan import StageProgress, Traffic
-from policies.surroundings import Surroundings
+from policies.surroundings import KnownUpstream, Surroundings
 
 
 def looks(where: StatePlace) -> dict[str, explain.DecisionRecord]:
@@ -67,12 +67,22 @@ def plans(
     planned: list[Plan] = []
     for file in loaded:
         for each in contenders(file):
-            seen = recorded(data.records, each.policy, now) if today.traffic is None else Traffic(today.traffic)
+            seen = _traffic(recorded(data.records, each.policy, now), today.traffic)
+            candidate = known.upstreams.get(each.policy.candidate.upstream, KnownUpstream())
+            seen = seen and replace(seen, is_hourly=candidate.is_hourly)
             after = each.policy, decision_rules(each.policy, with_files(known, each))
             stands = _standing(today.looks.get(each.policy.route), after[1])
             among = max(1, len(file.policy.candidates))
             planned.append(plan(today.in_force.get(each.policy.route), after, seen, stands, among=among))
     return planned
+
+
+def _traffic(seen: Traffic | None, stated: float | None) -> Traffic | None:
+    """What was recorded; where somebody says how many conversations come, so many, at the prices that were recorded."""
+    if stated is None:
+        return seen
+    known = seen or Traffic(0.0)
+    return replace(known, units_per_day=stated, requests_per_day=stated * known.turns, busiest_share=0.0, users=0)
 
 
 def _standing(kept: explain.DecisionRecord | None, rules: Rules) -> StageProgress | None:

@@ -83,6 +83,8 @@ def _words(kind: str, part: Mapping[str, Any]) -> tuple[str, str]:
     if kind in ("value_error", "assertion_error"):
         message, _, hint = str(context.get("error", part["msg"])).partition(" hint: ")
         return message.rstrip("."), hint
+    if kind == "too_long":
+        return f"has {context['actual_length']} entries", f"at most {context['max_length']}"
     if kind in ("literal_error", "enum"):
         return f"must be {str(context.get('expected', '')).replace(chr(39), '`')}", ""
     if kind in _MESSAGES:

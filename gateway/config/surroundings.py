@@ -19,6 +19,7 @@ def _known(settings: Settings, name: str) -> KnownUpstream:
     return KnownUpstream(
         has_background_key=bool(own_key) or not is_frontier,
         is_priced=is_frontier or name in prices.models or name in prices.candidate,
+        is_hourly=name in prices.candidate,
         can_be_candidate=bool(serving_key) or not is_frontier,
         is_engine=KINDS[upstream.kind].is_engine,
         warm=upstream.warm and upstream.warm.rule(),

@@ -31,6 +31,9 @@ class QualityGate(Section):
     margin: SignedMargin = 0.05
     """The harm that is allowed, as a difference of mean scores within -1 and 1. Strict is 0.02, loose 0.10. Below 0 the
     candidate must be better, by so much: -0.02 certifies that it is, and one that is merely as good stays."""
+    owned_margin: SignedMargin | None = None
+    """The same from 25 % on, where the candidate's own conversations are compared; default: `margin`. A wider one is
+    certified by fewer calls of the baseline: 0.10 by about a quarter of what 0.05 takes."""
     missing: Missing = Missing()
     """What counts for a pair that nobody gave a verdict on."""
 

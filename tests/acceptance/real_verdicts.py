@@ -90,8 +90,13 @@ def _pair(unit: str, q: float) -> Row:
 
 
 def decide(case: Case, lines: bytes, seed: int) -> Row:
-    """What the command says: its last line."""
-    command = [sys.executable, "-m", "gateway.cli.main", "policy", "simulate", str(POLICIES / f"{case.policy}.yaml")]
+    """What becomes of one case."""
+    return simulated(case.policy, lines, seed)
+
+
+def simulated(policy: str, lines: bytes, seed: int) -> Row:
+    """What the command says of these pairs: its last line."""
+    command = [sys.executable, "-m", "gateway.cli.main", "policy", "simulate", str(POLICIES / f"{policy}.yaml")]
     command += ["--pairs", "-", "--json", "--shuffle", str(seed)]
     done = subprocess.run(command, input=lines, capture_output=True, check=False, timeout=300)
     if done.returncode:

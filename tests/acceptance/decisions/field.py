@@ -5,6 +5,7 @@ numbers that `policies.scores` and `policies.clusters` make of events, which `te
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -134,6 +135,8 @@ class Speeds:
     """From which block to which the baseline is slower, and how much; blocks before a line is known are negative."""
     both_ill: bool = False
     p: float = 0.95
+    pooled: bool = False
+    """`candidate` is of the quantiles of a whole day's requests, and not of each hour's."""
     ratio: float = 1.2
     k: int = 3
 
@@ -146,6 +149,8 @@ class LatencyRuns:
     harmed: Array
     naive: Array
     """With a limit that is frozen on the baseline's first thousand requests."""
+    by_days: Array
+    """As certified, looked at only when a day of twelve blocks is over."""
 
 
 BLOCK = 250
@@ -157,14 +162,15 @@ def latency_runs(rng: Rng, reps: int, units: int, speeds: Speeds, *, harm_alpha:
     z = NormalDist().inv_cdf(speeds.p)
     per, spread = BLOCK // speeds.k, SIGMA * speeds.spread
     shift = math.log(speeds.candidate) + z * (SIGMA - spread)  # so that the p-quantiles are in the asked ratio
+    shift = _pooled_shift(speeds, spread) if speeds.pooled else shift
     known: list[Array] = []
-    firsts = [np.full(reps, np.inf) for _ in range(3)]
+    firsts = [np.full(reps, np.inf) for _ in range(4)]
     counts = [np.zeros((reps, len(_GRID))) for _ in range(3)]
     frozen: Array | None = None
     seen = 0
     block = -BLOCKS
     while seen < units:
-        day = speeds.swing ** (0.5 * (1 + math.sin(2 * math.pi * block / 12)))
+        day = math.exp(_swing(speeds, block))
         ill = speeds.ill[2] if speeds.ill[0] <= block < speeds.ill[1] else 1.0
         base = day * ill * np.exp(SIGMA * rng.standard_normal((reps, speeds.k, per)))
         line = np.median(np.array(known[-168:]), axis=0) if block >= 0 else None
@@ -182,12 +188,42 @@ def latency_runs(rng: Rng, reps: int, units: int, speeds: Speeds, *, harm_alpha:
             for which, (sign, alpha) in enumerate(((1, 0.05), (-1, harm_alpha), (1, 0.05))):
                 lo = -1.0 if which < 2 else -speeds.p
                 log_e = _log_e(counts[which], sign, lo)
-                firsts[which] = np.where((log_e >= -math.log(alpha)) & np.isinf(firsts[which]), seen, firsts[which])
+                reached = log_e >= -math.log(alpha)
+                firsts[which] = np.where(reached & np.isinf(firsts[which]), seen, firsts[which])
+                if not which and block % _DAY == _DAY - 1:
+                    firsts[3] = np.where(reached & np.isinf(firsts[3]), seen, firsts[3])
         known.append(np.quantile(base.reshape(reps, -1), speeds.p, axis=1))
         if block == -BLOCKS + 3:  # the first thousand requests
             frozen = np.mean(known[:4], axis=0)
         block += 1
     return LatencyRuns(*firsts)
+
+
+_DAY = 12
+"""Blocks."""
+
+
+def _swing(speeds: Speeds, block: int) -> float:
+    """How much slower than at the day's best both are in a block, as a logarithm."""
+    return math.log(speeds.swing) * 0.5 * (1 + math.sin(2 * math.pi * block / _DAY))
+
+
+def _pooled_shift(speeds: Speeds, spread: float) -> float:
+    """What makes the candidate's quantile over a whole day the asked multiple of the baseline's."""
+    swings, usual = [_swing(speeds, block) for block in range(_DAY)], NormalDist()
+
+    def within(limit: float, shift: float, sd: float) -> float:
+        return sum(usual.cdf((limit - swing - shift) / sd) for swing in swings) / _DAY
+
+    limit = _root(lambda x: within(x, 0.0, SIGMA) - speeds.p) + math.log(speeds.candidate)
+    return _root(lambda x: speeds.p - within(limit, x, spread))
+
+
+def _root(rising: Callable[[float], float], low: float = -10.0, high: float = 10.0) -> float:
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+    return low
 
 
 _GRID = np.arange(-100, 101) / 100

@@ -63,6 +63,24 @@ def _weakest(rng: np.random.Generator, is_bad: Array) -> Array:
     return np.minimum.reduce([m.running_log_e(scores, -MARGIN, -1.0), *parts])
 
 
+def one_bad_slice(rng: np.random.Generator, reps: int, n: int, share: float) -> tuple[Array, Array]:
+    """When one candidate is certified that is at a slice's limit in a share of the traffic, and better in the rest.
+
+    With the whole and both slices certified, and by the whole alone.
+    """
+    ours: list[Array] = []
+    alone: list[Array] = []
+    limit, good = -WIDER * MARGIN, 0.03
+    for first in range(0, reps, _ROWS):
+        is_bad = rng.random((min(_ROWS, reps - first), n)) < share
+        scores = np.where(is_bad, *(m.three_points(rng, *is_bad.shape, mean=mean, sd=SD) for mean in (limit, good)))
+        parts = [m.running_log_e(np.where(each, scores, limit), limit, -1.0) for each in (is_bad, ~is_bad)]
+        whole = m.running_log_e(scores, -MARGIN, -1.0)
+        ours.append(_first(np.minimum.reduce([whole, *parts])[None])[:, 0])
+        alone.append(_first(whole[None])[:, 0])
+    return np.concatenate(ours), np.concatenate(alone)
+
+
 def _first(log_e: Array) -> Array:
     reached = log_e >= m.WALL
     return np.where(reached.any(axis=2), reached.argmax(axis=2) + 1.0, np.inf).T

@@ -1,6 +1,8 @@
 """The tables of decisions-2, section 9, as far as they are built: rows of `make decisions`.
 
 Each holds what was measured against its bar, with the naive rule beside it, so that the table bites.
+
+Longer than a file should be: it is one list, as long as the design's.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,15 +35,18 @@ class Row:
 
 def likeness(reps: int) -> Iterator[Row]:
     """1, 2: likeness against the baseline's likeness to itself."""
-    for itself in (0.7, 0.9, 0.97):
-        for wild in (False, True):
+    for itself, n90s in ((0.7, (1082, 873)), (0.9, (499, 391)), (0.97, (249, 205))):
+        for wild, wanted in zip((False, True), n90s, strict=True):
             rng = np.random.default_rng([18, 1])
             scores, naive = f.alike_runs(rng, reps // 4, 3000, itself=itself, wild=wild)
-            ours, theirs = (m.share(m.first_certified(each, -0.05, -1.0)) for each in (scores, naive))
+            found = m.first_certified(scores, -0.05, -1.0)
+            ours, theirs = m.share(found), m.share(m.first_certified(naive, -0.05, -1.0))
+            n90 = float(np.quantile(found, 0.9, method="lower"))
             yield Row(
                 f"9.1 the same model, alike {itself}{', a few wild prompts' if wild else ''}",
-                f"{ours:.1%} promoted by 3,000 (plain likeness {theirs:.1%})",
-                ">= 99 %, plain none up to 0.9", ours >= 0.99 and (itself > 0.9 or theirs == 0),
+                f"{ours:.1%} promoted by 3,000, n90 {n90:.0f} (plain likeness {theirs:.1%})",
+                f">= 99 %, n90 {wanted} and 15 % at most, plain none up to 0.9",
+                ours >= 0.99 and n90 <= 1.15 * wanted and (itself > 0.9 or theirs == 0),
             )  # fmt: skip
     at, naive = f.alike_runs(np.random.default_rng([18, 2]), reps // 2, 3000, itself=0.9, less=0.05)
     wrong = m.first_certified(at, -0.05, -1.0)
@@ -60,6 +65,13 @@ def missing(reps: int) -> Iterator[Row]:
             f"9.3 {share:.0%} of verdicts missing, the bad ones", f"{m.share(ours):.1%} wrong (left out {theirs:.1%})",
             "<= 5 %, left out > 12 %", m.at_most_five_percent(ours) and theirs > 0.12,
         )  # fmt: skip
+    found = f.hidden(np.random.default_rng([18, 3, 1]), reps // 2, 4000, mean=0.0, share=0.05, bad_ones=False)
+    ours, theirs = f.certified_counting(found, -1.0), m.share(f.certified_counting(found, None))
+    yield Row(
+        "9.3 5% of verdicts missing, at random, of an equal one",
+        f"{m.share(ours):.1%} certified (left out {theirs:.1%})",
+        "<= 5 %, left out > 90 %", m.at_most_five_percent(ours) and theirs > 0.90,
+    )  # fmt: skip
 
 
 def latency(reps: int) -> Iterator[Row]:
@@ -76,6 +88,14 @@ def latency(reps: int) -> Iterator[Row]:
             f"9.4 latency at its limit, {what}", f"{told} (frozen limit {naive:.1%})", "<= 5 %, harm <= 1 %",
             m.at_most_five_percent(runs.certified) and m.share(runs.harmed) <= 0.01,
         )  # fmt: skip
+    for spread in (0.5, 1.5):
+        speeds = f.Speeds(1.2, spread=spread, swing=2.0, pooled=True)
+        runs = f.latency_runs(np.random.default_rng([18, 4, 1]), reps // 4, 5000, speeds)
+        yield Row(
+            f"9.4 a day's p95 at its limit, {spread} of the spread, swing x2",
+            f"{m.share(runs.by_days):.1%} wrong by whole days (at any moment {m.share(runs.certified):.1%})", "<= 5 %",
+            m.at_most_five_percent(runs.by_days),
+        )  # fmt: skip
     for slower in (1.5, 3.0, 1.0):
         runs = f.latency_runs(np.random.default_rng([18, 5]), reps // 8, 6000, f.Speeds(slower, ill=(-12, -8, 4.0)))
         ours, naive = m.share(runs.certified), m.share(runs.naive)
@@ -85,6 +105,13 @@ def latency(reps: int) -> Iterator[Row]:
             f"{ours:.1%} certified by 6,000 (frozen limit {naive:.1%})",
             ">= 95 %" if slower == 1.0 else "none, frozen nearly all", holds and (slower == 1.0 or naive > 0.9),
         )  # fmt: skip
+    both = f.Speeds(1.0, ill=(8, 12, 4.0), both_ill=True)
+    runs = f.latency_runs(np.random.default_rng([18, 6]), reps // 8, 6000, both)
+    ours, harmed = m.share(runs.certified), m.share(runs.harmed)
+    yield Row(
+        "9.5 an equal one, both ill together", f"{ours:.1%} certified by 6,000, harm {harmed:.1%}", ">= 95 %, no harm",
+        ours >= 0.95 and harmed == 0,
+    )  # fmt: skip
 
 
 def recurring(reps: int) -> Iterator[Row]:
@@ -104,6 +131,19 @@ def recurring(reps: int) -> Iterator[Row]:
             "<= 5 %" + (", each 1 > 10 %" if bites else ""),
             m.at_most_five_percent(ours) and (not bites or naive > 0.10),
         )  # fmt: skip
+
+
+def many_users(reps: int) -> Iterator[Row]:
+    """7: what the weights cost where users hardly ever come again."""
+    scores, whose = f.recurring(
+        np.random.default_rng([18, 7, 1]), max(200, reps // 4), 4000, clusters_=10_000, icc=0.3, mean=0.0
+    )
+    each = (f.weights(whose, 0.3), np.ones_like(scores))
+    ours, naive = (float(np.quantile(f.certified_weighted(scores, w), 0.9, method="lower")) for w in each)
+    yield Row(
+        "9.7 10,000 users, an equal candidate", f"n90 {ours:.0f} (each 1: {naive:.0f})", "within 15 %",
+        abs(ours / naive - 1) <= 0.15,
+    )  # fmt: skip
 
 
 def bets(reps: int) -> Iterator[Row]:
@@ -324,6 +364,17 @@ def candidates(reps: int) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def whole_with_slices(reps: int) -> Iterator[Row]:
+    """15: a bad slice keeps the whole from rising, which by itself would rise."""
+    for share in (0.05, 0.1, 0.2):
+        ours, naive = s.one_bad_slice(np.random.default_rng([18, 15, 1]), reps // 2, 3000, share)
+        yield Row(
+            f"9.15 a slice of {share:.0%} at its limit, the rest good",
+            f"{m.share(ours):.1%} wrong (the whole alone {m.share(naive):.1%})", "<= 5 %, the whole alone > 90 %",
+            m.at_most_five_percent(ours) and m.share(naive) > 0.90,
+        )  # fmt: skip
+
+
 def moving_slices(reps: int) -> Iterator[Row]:
     """15: slices that move alone, by e-Holm."""
     for count, each, first, half in ((5, 2000, 2000, 3400), (10, 2000, 0, 7600), (20, 2000, 6200, 15_800)):
@@ -348,8 +399,8 @@ def moving_slices(reps: int) -> Iterator[Row]:
 def rows(reps: int) -> Iterator[Row]:
     """All of them."""
     found = (
-        likeness, missing, latency, void_blocks, recurring, detectors, suspensions, bets, whole_days, budgets,
-        reverse_shadow, candidates, moving_slices, outputs,
+        likeness, missing, latency, void_blocks, recurring, many_users, detectors, suspensions, bets, whole_days,
+        budgets, reverse_shadow, candidates, whole_with_slices, moving_slices, outputs,
     )  # fmt: skip
     for group in found:
         yield from group(reps)

@@ -34,7 +34,7 @@ def test_the_short_form_has_the_cores_own_defaults():
         hang_ups=0.05,
         busy_rate=0.01,
     )
-    assert found.detectors == core.Detectors(spare_s=60.0, rho=0.3, empty=0.05)
+    assert found.detectors == core.Detectors(spare_s=60.0, rho=0.3, baseline_excused=True, empty=0.05)
     assert found.bets == core.BETS
     asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
@@ -268,6 +268,17 @@ def test_all_that_gives_a_verdict_its_meaning_makes_the_key(
     assert (rules(**one).key == rules(**other).key) is is_same
 
 
+def test_which_score_comes_first_makes_the_key():
+    """Its evidence is kept as `quality`: read as another's, one score's certificates would be the other's."""
+    compare = "[json_fields, {judge: {upstream: claude, model: j, sample: 50%}}]"
+    first, second = "{metric: json_fields}", "{metric: judge}"
+    keys = {rules(f"gates: {{quality: [{each}]}}", compare=compare).key.digest for each in (
+        f"{first}, {second}", f"{second}, {first}", first, second,
+    )}  # fmt: skip
+
+    assert len(keys) == 4
+
+
 def test_what_a_schema_says_and_what_is_assumed_make_the_key():
     """Another schema under the same name checks something else; a missing verdict that is worth more counts so."""
     told = {
@@ -276,6 +287,8 @@ def test_what_a_schema_says_and_what_is_assumed_make_the_key():
     assert len(told) == 3
     assumed = [rules(f"gates: {{quality: {{missing: {{at_worst: {worst}}}}}}}").key for worst in (-1, -0.5)]
     assert assumed[0] == rules().key != assumed[1]
+    peopled = [rules(f"assign: {{population: {word}}}").key for word in ("open", "fixed")]
+    assert peopled[0] == rules().key != peopled[1]
 
 
 @pytest.mark.parametrize(

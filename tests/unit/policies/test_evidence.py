@@ -4,6 +4,7 @@ import copy
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,6 +78,44 @@ def test_how_often_the_baseline_says_nothing_goes_on_from_stage_to_stage():
     assert later.empty.rate > 0.99
     later.judge_by(replace(RULES, key=replace(RULES.key, baseline="another")))
     assert later.empty.rate == 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "is_alarm"), [(0.1, 0.1, False), (0.6, 0.1, True), (0.0, 0.0, False), (0.1, 0.0, True)]
+)
+def test_forms_that_the_baseline_breaks_as_often_alarm_nobody(ours: float, theirs: float, *, is_alarm: bool):
+    """Each breaks them in requests of its own: what is usual of the baseline is excused in every stage, and no more."""
+    rules = replace(RULES, detectors=Detectors(baseline_excused=True))
+    rng = np.random.default_rng([18, 60])
+    shadow = evidence(rules)
+    for n in range(600):
+        shadow.observe(pair(f"s{n}", n, valid_candidate=True, valid_baseline=bool(rng.random() >= theirs)))
+    found = shadow.next(replace(shadow.key, weight_ppm=50_000), rules)
+    for n in range(600, 2600):
+        found.observe(own(Owner.CANDIDATE, f"c{n}", n, valid_candidate=bool(rng.random() >= ours)))
+        found.observe(pair(f"b{n}", n, valid_candidate=True, valid_baseline=bool(rng.random() >= theirs)))
+    assert (max(each.detectors["validity"].peak for each in (shadow, found)) >= 10_000) is is_alarm
+    before = evidence(replace(RULES, detectors=Detectors()), 50_000)
+    for n in range(2000):
+        before.observe(own(Owner.CANDIDATE, f"c{n}", n, valid_candidate=bool(n % 10)))
+    assert before.detectors["validity"].peak >= 10_000
+    found.judge_by(replace(rules, key=replace(RULES.key, baseline="another")))
+    assert found.invalid.rate == 0
+
+
+@pytest.mark.parametrize(("ours", "theirs", "is_alarm"), [(0.04, 0.04, False), (0.5, 0.04, True), (0.04, 0.0, True)])
+def test_failures_that_the_baseline_has_as_often_alarm_nobody(ours: float, theirs: float, *, is_alarm: bool):
+    """In the shadow, too, where each fails requests that the other answers."""
+    rng = np.random.default_rng([18, 61])
+    events = [
+        pair(f"u{n}", n, error_candidate=bool(rng.random() < ours), error_baseline=bool(rng.random() < theirs))
+        for n in range(4000)
+    ]
+    found = [
+        filled(events, replace(RULES, detectors=Detectors(baseline_excused=each))).detectors["errors"].peak >= 10_000
+        for each in (True, False)
+    ]
+    assert found == [is_alarm, True]
 
 
 def test_a_conversation_counts_once_by_its_mean():

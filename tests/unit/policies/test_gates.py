@@ -139,6 +139,20 @@ def test_quality_is_wanted_in_the_shadow_and_again_from_a_quarter():
     assert evaluate(Quality(), with_counts(plain, 250_000, quality=counts)).verdict is Verdict.PASS
 
 
+def test_own_conversations_may_have_a_margin_of_their_own():
+    """From 25 % on, where they are compared, and there in slices too; the shadow's is as ever."""
+    gate, counts = Quality(owned_margin=0.1), {0: 16_000, -200: 1_300}  # about -0.075
+    owned = with_counts(weight_ppm=250_000, quality_owned=counts)
+    assert evaluate(Quality(), owned).verdict is Verdict.FAIL
+    assert (evaluate(gate, owned).verdict, evaluate(gate, owned).limit) == (Verdict.PASS, -0.1)
+    assert evaluate(gate, with_counts(weight_ppm=0, quality=counts)) == evaluate(
+        Quality(), with_counts(weight_ppm=0, quality=counts)
+    )
+    apart = {"quality_owned": counts, "quality_owned@language=german": counts}
+    (german,) = slice_results(gate, with_counts(SLICED, 250_000, **apart), Look())
+    assert german.limit == pytest.approx(-0.3)
+
+
 def test_bounds_may_be_left_out_but_never_the_verdict():
     """A quick look has the same verdict and evidence without its interval."""
     found = with_counts(quality={200: 148, 0: 1483, -200: 69})

@@ -7,6 +7,7 @@ import pytest
 
 from policies import latency_gate
 from policies.baseline_line import BLOCKS, KnownBlock
+from policies.concurrent import LatencyPairs
 from policies.evidence import Evidence
 from policies.readings import Look
 from policies.results import GateResult
@@ -58,6 +59,34 @@ def test_a_certificate_waits_while_the_baseline_is_ill():
         each.line.requests, each.line.beyond = 100, 60
     assert latency_gate.canary(GATE, good, Look()).verdict is Verdict.INCONCLUSIVE
     assert latency_gate.canary(GATE, bad, Look()).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("name", ["latency", "latency:relative_total_p95"])
+@pytest.mark.parametrize(
+    ("changed", "is_kept"),
+    [
+        ({"ratio": 1.1}, False), ({"measure": "total", "quantile": 0.5}, False), ({"quantile": 0.99}, False),
+        ({"block_s": 60.0}, False), ({"limit_s": 0.8, "block_s": None}, False), (None, False),
+        ({"alpha": 0.01}, True), ({"warmup": 7}, True), ({"required": False}, True),
+    ],
+)  # fmt: skip
+def test_units_held_to_another_limit_say_nothing_of_this_one(
+    name: str, changed: dict[str, object] | None, *, is_kept: bool
+):
+    """Whether a unit was beyond three times the baseline's is no evidence of 1.1 times; what only judges keeps it."""
+    loose = Latency(ratio=3.0, block_s=3600.0, name=name)
+    found = lined()
+    found.rules = replace(RULES, gates=Gates(also_latency=(loose,), latency=None))
+    counted = {name: {10: 500}, f"{name}_harm": {10: 500}}
+    found.histograms, found.weighted = {**counted, "quality": {0: 500}}, dict(counted)
+    found.beside.found = found.more_beside.setdefault(name, found.beside).found = [(0, 0, None)]
+    edited = () if changed is None else (replace(loose, **changed),)  # pyright: ignore[reportArgumentType]
+
+    found.judge_by(replace(RULES, gates=Gates(also_latency=edited, latency=None)))
+
+    assert set(found.histograms) == ({"quality", *counted} if is_kept else {"quality"})
+    assert set(found.weighted) == (set(counted) if is_kept else set())
+    assert bool((found.beside if name == "latency" else found.more_beside.get(name, LatencyPairs())).found) is is_kept
 
 
 def _in_shadow(gate: Latency, last: dict[str, object]) -> GateResult:

@@ -79,6 +79,11 @@ def test_what_failed_took_no_time(side: str):
         (json.dumps(LEAST | {"cost_candidate_usd": -0.1}).encode(), "cost_candidate_usd is -0.1"),
         (json.dumps(LEAST | {"at": -5}).encode(), "at is -5"),
         (json.dumps(LEAST | {"missing": True}).encode(), "leave out q"),
+        (json.dumps(LEAST | {"abstained": True}).encode(), "nobody could decide, and yet there is a score"),
+        (json.dumps(LEAST | {"q": 1.0000001}).encode(), "^q is 1.0000001; hint"),
+        (json.dumps(LEAST | {"unit": ""}).encode(), "^`unit` is empty"),
+        (json.dumps(LEAST | {"slices": ["german"]}).encode(), "^slices has 'german'; hint: .*as language=german"),
+        (json.dumps(LEAST | {"slices": ["tool=a", "tool=b"]}).encode(), "^slices has two values of tool"),
         (json.dumps(LEAST | {"also": {"judge": 2}}).encode(), r"also.judge is 2; hint: .*within \[-1, 1\]"),
     ],
 )

@@ -47,6 +47,13 @@ def test_too_many_values_are_counted_together():
     assert slices.of_unit(["language=german", "length=short"], ("length",)) == ["length=short"]
 
 
+def test_a_unit_is_in_one_slice_of_a_dimension():
+    """Counted in several, a few units would make up for those of which nobody tells a slice (`told_apart`)."""
+    told = ["language=german", "length=short", "language=english"]
+
+    assert slices.of_unit(told, ("language", "length")) == ["language=german", "length=short"]
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdefg"), st.booleans()), max_size=80))
 def test_merging_two_replicas_is_counting_once(units: list[tuple[str, bool]]):
     """Whatever the order and the split."""

@@ -30,6 +30,7 @@ class Outer(Section):
     flag: bool = False
     inner: Inner | None = None
     many: list[Inner] = []
+    few: list[int] = Field(default=[], max_length=2)
     named: dict[str, Inner] = {}
     either: Inner | str = ""
     shout: str = Field(default="", alias="SHOUT")
@@ -60,7 +61,16 @@ def test_an_unknown_key_comes_with_the_one_that_was_meant():
 
 def test_a_key_like_no_other_comes_with_all_there_are():
     """Where nothing is near, the hint lists what may stand there, by the name people write."""
-    assert "hint: there are name, count, flag, inner, many, named, either, SHOUT" in complaints("name: x\nzzz: 1")[0]
+    assert (
+        "hint: there are name, count, flag, inner, many, few, named, either, SHOUT" in complaints("name: x\nzzz: 1")[0]
+    )
+
+
+def test_a_list_that_is_too_long_says_how_long_it_may_be():
+    """In our words, wherever there is a most."""
+    assert complaints("name: x\nfew: [1, 2, 3]\n") == [
+        "a.yaml:2:6: few: has 3 entries\n    few: [1, 2, 3]\n         ^\n    hint: at most 2"
+    ]
 
 
 def test_what_is_missing_is_named():

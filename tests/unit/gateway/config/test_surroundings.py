@@ -27,5 +27,5 @@ def test_settings_say_who_has_a_key_and_a_price():
         "keyed": KnownUpstream(has_background_key=True, is_priced=True, can_be_candidate=False, is_engine=False),
         "own": KnownUpstream(has_background_key=True, is_priced=True, is_engine=False),
         "vllm": KnownUpstream(has_background_key=True, is_priced=False),
-        "priced": KnownUpstream(has_background_key=True, is_priced=True),
+        "priced": KnownUpstream(has_background_key=True, is_priced=True, is_hourly=True),
     }
