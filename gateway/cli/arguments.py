@@ -8,6 +8,7 @@ Longer than a file should be: it is one table, a function for each command.
 """
 
 import argparse
+import functools
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +43,9 @@ class Command(NamedTuple):
     add_arguments: Callable[[Parser], None]
 
 
+@functools.cache
 def command_line() -> Parser:
-    """The parser of everything after `crossfade`."""
+    """The parser of everything after `crossfade`, made once: it takes longer than to parse a command."""
     parser = _Overview(prog="crossfade", description="Move an app's OpenAI traffic to your own model.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
     parser.set_defaults(json=False)  # of commands that have no such option

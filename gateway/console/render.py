@@ -3,6 +3,7 @@
 What cannot be seen (controls, bidirectional and zero-width marks) is made visible in every value, by `finalize`.
 """
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -113,8 +114,9 @@ def _seen(value: object) -> object:
     return words.plain(value) if type(value) is str else value
 
 
+@functools.cache
 def environment() -> Environment:
-    """The templates, with what they may say."""
+    """The templates, with what they may say. Made once: to compile a page's takes longer than to render it twice."""
     found = Environment(
         loader=PackageLoader("gateway.console"),
         autoescape=True,

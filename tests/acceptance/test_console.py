@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import uvicorn
 
-from gateway.admin.api import create_app
 from gateway.admin.auth import Door
 from gateway.console.app import add_console
 from gateway.control.operations import orders
@@ -26,14 +25,13 @@ from gateway.node.database import opened, read_audit
 from policies.rollout import command
 from policies.terms import Verb
 from tests.fakes.exchanges import chat_answer, chat_request
-from tests.rooms.admin_pages import pages
+from tests.rooms.admin_pages import app_over, pages
 from tests.rooms.console_house import RESULTS, ConsoleHouse, house, stand
 from tests.rooms.looks import CANARY, NOW, told
 from tests.rooms.payloads import PAYLOADS
 from tests.rooms.waiting import await_true
 
 CHROMIUM = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright is here: make setup")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is here: apt-get install chromium"),
@@ -76,7 +74,7 @@ class Site:
 def served(home: ConsoleHouse, port: int = 0) -> Iterator[str]:
     """The console on a port; it has begun when its address is given, and is gone with the last of its streams."""
     found = pages(home.data, keeps=True)
-    app = create_app(found, Door(), version="1")
+    app = app_over(found, Door())
     add_console(app, found, Door())
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
@@ -93,6 +91,7 @@ def served(home: ConsoleHouse, port: int = 0) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright is here: make setup")
     with playwright.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield found

@@ -11,7 +11,6 @@ from tests.rooms.waiting import PATIENCE_S, await_true
 from tools import docs_site
 
 CHROMIUM = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright is here: make setup")
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,6 +26,7 @@ def _refuse(route: Any) -> None:
 @pytest.fixture
 def page() -> Generator[Any]:
     """A page that reaches nothing but files."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright is here: make setup")
     with playwright.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = found.new_page()

@@ -1,6 +1,7 @@
 """`crossfade serve` with stand-ins: python -m tests.fakes.serve WORKER [the options of serve].
 
-WORKER is a worker's module; the recorder, the shadow and the admin process are there and do nothing.
+WORKER is a worker's module; the controller publishes the settings' table; the recorder, the shadow and the admin
+process are there and do nothing.
 """
 
 import sys
@@ -13,5 +14,6 @@ if __name__ == "__main__":
     worker, *options = sys.argv[1:]
     arguments = command_line().parse_args(["serve", *options])
     idle = "tests.fakes.idle"
-    modules = Modules(worker=worker, recorder=idle, shadow=idle, admin=idle)
+    controller = "tests.fakes.controller"
+    modules = Modules(worker=worker, controller=controller, recorder=idle, shadow=idle, admin=idle)
     sys.exit(serve.run(arguments, modules))

@@ -59,7 +59,7 @@ ANSWERS = [shape for shape in FORMATS if format_named(shape).learns == "answers"
 
 
 def load(folder: Path, cache: Path) -> list[dict[str, Any]]:
-    datasets = importlib.import_module("datasets")  # here, for it takes a second, and every process collects this file
+    datasets = importlib.import_module("datasets")  # which takes three seconds, and every process collects this file
     loaded = datasets.load_dataset(str(folder), cache_dir=str(cache))
     return [row for split in loaded.values() for row in split]
 

@@ -3,11 +3,11 @@
 import base64
 import gzip
 import hashlib
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 
 from records.dataset.build import Wanted, build
@@ -104,6 +104,7 @@ def test_real_tool_calls_survive_the_way_to_a_trainer(tmp_path):
     store.publish(store.stage(EXCHANGES, rows, "a"))
 
     folder, made = build(store, Wanted("support", "trl-sft", validation_ppm=0), tmp_path / "out")
+    datasets = importlib.import_module("datasets")  # which takes three seconds, and every process collects this file
     loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))["train"]
 
     assert len(rows) > 500

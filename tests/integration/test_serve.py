@@ -115,6 +115,30 @@ def test_the_kill_switch_is_confirmed_with_the_control_plane_dead(shared: Servin
         assert "KILLED" not in shared.crossfade("status").stdout
 
 
+def test_no_secret_is_in_an_argument_or_an_environment(shared: Serving) -> None:
+    """The journal's key and the pepper are in no child's command line and environment, and in no line of the log."""
+    secrets = [(shared.data / name).read_text().strip() for name in ("journal.key", "pepper")]
+    for each in shared.status()["processes"]:
+        shown = Path(f"/proc/{each['pid']}/cmdline").read_bytes() + Path(f"/proc/{each['pid']}/environ").read_bytes()
+        assert not any(secret.encode() in shown for secret in secrets)
+    assert not any(secret in shared.log_path.read_text() for secret in secrets)
+
+
+def test_only_this_user_can_read_the_data(shared: Serving) -> None:
+    """Every file is 0600 and every directory 0700 at most."""
+    found = dict(modes(shared.data))
+    assert {shared.data, shared.data / "routing.json", shared.data / "journal.key"} <= found.keys()
+    assert {path: oct(mode) for path, mode in found.items() if mode & 0o077} == {}
+
+
+def modes(root: Path) -> Iterator[tuple[Path, int]]:
+    """The access of a folder, and of all that is in it now."""
+    for folder, _, files in os.walk(root):
+        for path in (Path(folder), *(Path(folder, name) for name in files)):
+            with contextlib.suppress(FileNotFoundError):  # replaced meanwhile
+                yield path, path.stat().st_mode
+
+
 @contextlib.contextmanager
 def stopped(serving: Serving, *slots: str) -> Iterator[None]:
     """These processes do nothing while this lasts, and go on where they were afterwards."""

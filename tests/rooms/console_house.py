@@ -15,7 +15,6 @@ import httpx
 import msgspec
 
 from gateway import clock
-from gateway.admin.api import create_app
 from gateway.admin.auth import Door
 from gateway.console.app import add_console
 from gateway.control.controller.status import ControllerStatus, PolicyStatus
@@ -30,7 +29,7 @@ from policies.terms import Better, Verdict
 from records.comparison import Comparison
 from records.exchange import Note
 from tests.fakes.exchanges import chat_answer, chat_request
-from tests.rooms.admin_pages import pages
+from tests.rooms.admin_pages import app_over, pages
 from tests.rooms.kept_rollouts import CANARY, keep
 from tests.rooms.looks import look
 from tests.rooms.recording import Place, Worker
@@ -152,7 +151,7 @@ def stand(data: DataDir, results: Results = RESULTS, rollout: Rollout = CANARY) 
 async def visitor(data: DataDir, door: Door = OPEN, *, keeps: bool = False) -> AsyncIterator[httpx.AsyncClient]:
     """A browser without a script."""
     served = pages(data, keeps=keeps)
-    app = create_app(served, door, version="1")
+    app = app_over(served, door)
     add_console(app, served, door)
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     headers = {"accept": "text/html"}

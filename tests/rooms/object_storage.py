@@ -1,5 +1,6 @@
 """Object storage for tests: an S3 on loopback, and a folder that is used like one."""
 
+import importlib
 import itertools
 import urllib.request
 from collections.abc import Generator, Iterator
@@ -8,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from records.archive.bucket import Bucket, open_bucket
 
@@ -19,7 +19,8 @@ _NUMBERS = itertools.count()
 @cache
 def _server() -> str:
     """An S3 that lives as long as this process does; its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto = importlib.import_module("moto.server")  # which takes half a second
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     return f"http://{host}:{port}"

@@ -1,3 +1,5 @@
+import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -190,3 +192,16 @@ async def test_unknown_pages(client: httpx.AsyncClient) -> None:
     assert set((await client.get("/openapi.json")).json()["paths"]) == {
         f"/api/v1{path.removeprefix('POST ')}" for path in READ + WRITE
     }
+
+
+async def test_the_document_says_how_each_page_refuses(client: httpx.AsyncClient) -> None:
+    """Each page names its refusals, all of the shape that errors have; every reference in the document leads there."""
+    document = (await client.get("/openapi.json")).json()
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert named - document["components"]["schemas"].keys() == set()
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            refusals = {status: json.dumps(told) for status, told in operation["responses"].items() if status > "4"}
+            usual = {"400", "401", "403", "404", "503"}
+            assert set(refusals) == (usual if method == "get" else usual | {"409", "415"})
+            assert [status for status, told in refusals.items() if "schemas/ProblemView" not in told] == []

@@ -25,6 +25,16 @@ def test_a_command_without_the_option_prints_no_json() -> None:
     assert command_line().parse_args(["status", "--json"]).json is True
 
 
+def test_what_was_parsed_leaves_nothing_behind() -> None:
+    """The parser is made once; words of one call, repeated options too, are none of the next call's."""
+    assert command_line() is command_line()
+    plain = ["dataset", "build", "--route", "r", "--format", "trl-sft", "--out", "d"]
+    full = [*plain, "--label", "a", "--label", "b", "--json"]
+    for words, labels, json in ((full, ["a", "b"], True), (full, ["a", "b"], True), (plain, [], False)):
+        arguments = command_line().parse_args(words)
+        assert (arguments.label, arguments.json) == (labels, json)
+
+
 def options() -> Iterator[tuple[str, argparse.Action]]:
     """Every option of every command, with the words that lead to it."""
 

@@ -116,6 +116,7 @@ orders.ANSWER_S = orders.ROLLBACK_S = 0.0  # there is no leader to wait for
 commands, ended = map(json.loads, sys.argv[1:])
 for command in arguments.COMMANDS.values():
     __import__(f"gateway.cli.{command.module}")
+arguments.command_line()  # made here, for all
 for words in commands:
     reader, writer = os.pipe()
     os.close(reader)
@@ -267,6 +268,7 @@ from gateway.cli import arguments, main
 
 for command in arguments.COMMANDS.values():
     __import__(f"gateway.cli.{command.module}")
+arguments.command_line()  # made here, for all
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for words, after in json.loads(sys.argv[1]):
     with tempfile.TemporaryFile() as talk:

@@ -31,6 +31,12 @@ def check_inert(page: PageText) -> None:
             assert not address.startswith("//"), (tag, address)
 
 
+def test_a_template_is_compiled_once() -> None:
+    """Whoever renders pages in a process shares what was compiled of them."""
+    page = environment().get_template("routes.html")
+    assert Renderer().environment.get_template("routes.html") is page
+
+
 def seen(text: str) -> str:
     """A text as a page shows it."""
     return plain(text)
