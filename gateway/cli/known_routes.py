@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+from typing import cast
 
 from gateway.cli import context
 from gateway.config.policy_file import SUFFIXES
@@ -51,7 +52,8 @@ def _of_policies(arguments: argparse.Namespace) -> set[str]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix in SUFFIXES:
             said = load(path).value
-            found |= {str(said["route"])} if isinstance(said, dict) and "route" in said else set()
+            if isinstance(said, dict) and "route" in said:
+                found.add(str(cast("dict[str, object]", said)["route"]))
     return found
 
 
