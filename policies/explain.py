@@ -4,8 +4,10 @@ A record holds all that a decision was made of. `replay` makes it again: with th
 bit; on another machine, but for the last digits (`policies.rounding`).
 """
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import msgspec
 
@@ -26,6 +28,7 @@ FORMAT = 1
 
 _AGAIN = 2
 """Conversations of a user, on average, above which it is said that users come again."""
+_TINY = re.compile(r"\$(\d(?:\.\d+)?e-\d+)")
 _CALENDAR_END = 253_402_300_800.0
 """The first second of the year 10,000."""
 
@@ -137,7 +140,15 @@ def numbers(decision: Decision) -> str:
     lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates if "@" not in gate.gate]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
-    return "\n".join(lines)
+    return plain_money("\n".join(lines))
+
+
+def plain_money(text: str) -> str:
+    """A reason with its dollars as people write them: `$0.0000097`, which the record has as `$9.7e-06`.
+
+    Records keep their words: a replay has to find the same.
+    """
+    return _TINY.sub(lambda found: f"${Decimal(found[1]):f}", text)
 
 
 def intake(found: Intake) -> list[str]:

@@ -27,7 +27,7 @@ _LINE = tuple(ExchangeLine.model_fields)
 _COMPARISON = tuple(ComparisonLine.model_fields)
 _FEEDBACK = tuple(FeedbackLine.model_fields)
 _Facets = tuple[int, dict[str, list[FacetView]]]
-_SERVED = ("variant", "served_total_ms", "finish_reason")
+_SERVED = ("variant", "served_total_ms", "finish_reason", "cost_served_usd")
 LATE_DAYS = 30
 """How long after an exchange something is still put beside it: a replay may be late."""
 FACET = 8
@@ -107,8 +107,7 @@ class ExchangeReader:
         ORDER BY {_order(sort, "exchange_id")} LIMIT ? OFFSET ?"""  # noqa: S608 -- our own words
         rows = self.queries.named(query, _COMPARISON, [*wanted.parameters, limit, offset])
         served = self._served([row["exchange_id"] for row in rows])
-        unknown = dict.fromkeys(_SERVED)
-        return [PairLine.model_validate(row | served.get(row["exchange_id"], unknown)) for row in rows]
+        return [PairLine.model_validate(_beside(row, served.get(row["exchange_id"], {}))) for row in rows]
 
     def pair(self, exchange_id: str) -> PairListView:
         """All comparisons of one exchange, with both answers."""
@@ -134,7 +133,7 @@ class ExchangeReader:
         if not ids:
             return {}
         query = """
-        SELECT id, variant, total_ms, finish_reason FROM exchanges
+        SELECT id, variant, total_ms, finish_reason, cost_usd FROM exchanges
         WHERE id >= ? AND id <= ? AND id IN (SELECT unnest(?::VARCHAR[]))"""
         rows = self.queries.rows(query, [min(ids), max(ids), ids])
         return {row[0]: dict(zip(_SERVED, row[1:], strict=True)) for row in rows}
@@ -188,3 +187,9 @@ def _plain(value: Any) -> str | int | float | bool | None:
     if isinstance(value, datetime):
         return in_utc(value).isoformat()
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _beside(row: dict[str, Any], served: dict[str, Any]) -> dict[str, Any]:
+    """A comparison with what the app got. The shadow tells no price of what it did not come to compare."""
+    told = {name: value for name, value in row.items() if value is not None or name not in _SERVED}
+    return dict.fromkeys(_SERVED) | served | told

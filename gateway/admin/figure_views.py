@@ -141,6 +141,7 @@ class BackgroundDayView(PageView):
     route: str
     asked: str
     calls: int
+    """That were made: what was shed before its call is none."""
     cost_usd: float | None
     judge_cost_usd: float
 

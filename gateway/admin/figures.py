@@ -47,6 +47,8 @@ def _quantiles(column: str) -> str:
     return ", ".join(f"quantile_cont({column}, {share})" for share in (0.5, 0.95))
 
 
+_CALLED = "came NOT IN ('dropped', 'skipped')"
+"""Of comparisons for which somebody was asked: what was shed before its call costs nothing, and is no call."""
 _NOT_ELIGIBLE = frozenset({"ineligible", "slice", "pinned", "bypass", "refused", "unrouted"})
 """Of the records' `why`: the candidate was not to be asked, by what the request, its policy or its caller is."""
 _FALLBACKS = frozenset({"fallback", "breaker", "busy"})
@@ -209,8 +211,8 @@ class Figures:
 
     def _background(self, wanted: RecordFilter) -> list[BackgroundDayView]:
         query = f"""
-        SELECT compared_at::DATE, route, asked, count(*), sum(cost_usd), sum(judge_cost_usd) FROM comparisons_all
-        WHERE {wanted.where} GROUP BY ALL ORDER BY 1 DESC, 2, 3"""  # noqa: S608 -- our own words
+        SELECT compared_at::DATE, route, asked, count(*) FILTER ({_CALLED}), sum(cost_usd), sum(judge_cost_usd)
+        FROM comparisons_all WHERE {wanted.where} GROUP BY ALL ORDER BY 1 DESC, 2, 3"""  # noqa: S608 -- our own words
         rows = self.queries.named(query, tuple(BackgroundDayView.model_fields), wanted.parameters)
         return [BackgroundDayView.model_validate(row) for row in rows]
 

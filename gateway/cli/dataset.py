@@ -16,6 +16,7 @@ from gateway.adapters.ray_data import RayError, run_on_ray
 from gateway.cli import context, dataset_inspect, layout
 from gateway.cli.dataset_source import source_of
 from gateway.cli.failure import failed
+from gateway.cli.known_routes import slip
 from gateway.cli.progress import progress
 from gateway.config.settings_file import SettingsError
 from gateway.node import labels
@@ -74,9 +75,11 @@ def _build(arguments: argparse.Namespace) -> int:
     store = Store(data.records, context.warn_of_damage)
     with progress("exchanges", building.reads(store, wanted)) as done:
         folder, made = building.build(store, replace(wanted, watch=done), arguments.out)
-    _show(folder, made, as_json=arguments.json)
+    _show(folder if made.kept else None, made, as_json=arguments.json)
     if made.kept:
         return 0
+    if arguments.route and not made.read and (wrong := slip(arguments.route, arguments)):
+        return failed(wrong, arguments)
     hint = (
         "`crossfade records stats` lists routes; --unrouted takes what has none"
         if not made.read
@@ -222,11 +225,13 @@ def _manifest(folder: Path) -> Manifest:
         raise ValueError(f"{folder} is no dataset of ours. hint: name a folder that `dataset build` printed") from error
 
 
-def _show(folder: Path, made: Manifest, *, as_json: bool) -> None:
+def _show(folder: Path | None, made: Manifest, *, as_json: bool) -> None:
+    """Its counts, and where it is; None: nothing was kept, and there is no folder."""
     if as_json:
-        print(json.dumps({"folder": str(folder), **msgspec.to_builtins(made)}))
+        print(json.dumps({"folder": folder and str(folder), **msgspec.to_builtins(made)}))
         return
-    print(folder)
+    if folder is not None:
+        print(folder)
     for file in made.files:
         print(f"  {file.examples:8} {file.split}  {file.name}")
     for reason, count in sorted(made.left_out.items(), key=lambda item: -item[1]):

@@ -9,9 +9,8 @@ from dataclasses import asdict
 
 import httpx
 
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.cli.failure import failed
-from gateway.cli.layout import counted
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
 from gateway.doctor import checks as checkup
@@ -31,16 +30,16 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in findings(arguments):
         found.append(finding)
         if not arguments.json:
-            print(f"{MARKS[finding.level]}  {finding.subject}: {finding.message}")
+            print(layout.folded(f"{MARKS[finding.level]}  {finding.subject}: {finding.message}"))
             if finding.hint:
-                print(f"      hint: {finding.hint}")
+                print(layout.beside("      hint: ", finding.hint))
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in found]))
     failures = sum(finding.level == "failure" for finding in found)
     if failures:
         return failed(f"{failures} of {len(found)} checks failed", arguments)
     warnings = sum(finding.level == "warning" for finding in found)
-    told = f"nothing failed; {counted(warnings, 'warning')} above" if warnings else "all is well"
+    told = f"nothing failed; {layout.counted(warnings, 'warning')} above" if warnings else "all is well"
     print(told, file=sys.stderr)
     return 0
 

@@ -12,8 +12,9 @@ import msgspec
 
 from gateway import clock
 from gateway.adapters.ray_data import RayError
-from gateway.cli import context, evaluation_run
+from gateway.cli import context, evaluation_run, layout
 from gateway.cli.failure import failed
+from gateway.cli.known_routes import slip
 from gateway.cli.replay import ReplayError
 from gateway.config.settings_file import SettingsError
 from gateway.control.publish.policy_folder import PolicyTextError
@@ -42,9 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _add(arguments: argparse.Namespace) -> int:
     path: Path = arguments.file
     rows, settings = list(files.read_file(path)), context.settings(arguments)
+    about = EvalSet(arguments.name or path.stem, arguments.route, 0, 0, "", clock.wall(), path.name, ())
+    sets.check(about, rows)
+    if wrong := slip(arguments.route, arguments):
+        return failed(wrong, arguments)
     data = context.made(arguments)
-    name = arguments.name or path.stem
-    about = EvalSet(name, arguments.route, 0, 0, "", clock.wall(), path.name, ())
     found = sets.register(data.root, rows, about, pepper_of(settings, data))
     if arguments.json:
         print(json.dumps(_fields(found, [])))
@@ -63,11 +66,15 @@ def _list(arguments: argparse.Namespace) -> int:
     if not found:
         print("No evaluation set is registered. `crossfade eval sample` draws one to label.", file=sys.stderr)
         return 0
-    print(f"{'set':24} {'route':20} {'rows':>6} {'labelled':>8} {'runs':>5}  last")
-    for each, runs in found:
-        last = "; ".join(f"{score.variant} {_number(score.mean)}" for score in runs[-1].scores) if runs else "-"
-        print(f"{each.name:24} {each.route:20} {each.rows:6} {each.labelled:8} {len(runs):5}  {last}")
+    head = ("SET", "ROUTE", "ROWS", "LABELLED", "RUNS", "LAST")
+    rows = [_row(each, runs) for each, runs in found]
+    print("\n".join(layout.table([head, *rows], right=(2, 3, 4), cut=(0, 1, 5))))
     return 0
+
+
+def _row(each: EvalSet, runs: list[sets.EvalRun]) -> tuple[str, ...]:
+    last = "; ".join(f"{score.variant} {_number(score.mean)}" for score in runs[-1].scores) if runs else "-"
+    return each.name, each.route, f"{each.rows:,}", f"{each.labelled:,}", f"{len(runs):,}", last
 
 
 def _sample(arguments: argparse.Namespace) -> int:
@@ -84,10 +91,8 @@ def _sample(arguments: argparse.Namespace) -> int:
         print(json.dumps(line | {"answer": _said(line)}, ensure_ascii=False))
         rows, labelled = rows + 1, labelled + (line["expected"] is not None)
     if not rows:
-        return failed(
-            f"Nothing is recorded of {arguments.route or 'no route'}. hint: `crossfade records stats` lists routes",
-            arguments,
-        )
+        none = f"Nothing is recorded of {arguments.route or 'no route'}. hint: `crossfade records stats` lists routes"
+        return failed((arguments.route and slip(arguments.route, arguments)) or none, arguments)
     print(
         f"{rows} questions, {labelled} with a user's correction. Write the others' labels into `expected`, then "
         "`crossfade eval add`",

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_fields(decided) for decided in history]))
     else:
-        print("\n\n".join(_text(decided) for decided in history))
+        print(layout.folded("\n\n".join(_text(decided) for decided in history)))
     return 0
 
 
@@ -71,12 +71,12 @@ def _now(arguments: argparse.Namespace, found: _Found, data: DataDir, now: float
         print(json.dumps(_fields(look) | about))
     else:
         print(layout.paragraph(standing.sentence))
-        print(_numbers(look) if found.entered is None else explain.numbers(found.entered))
+        print(layout.folded(_numbers(look) if found.entered is None else explain.numbers(found.entered)))
         here = [each for each in status.read(data, now=now).routes if each.route == arguments.route]
         for sentence in status.service(here[0]) if here else ():
-            print(f"  {'here':<12}  {sentence}")
+            print(layout.beside(f"  {'here':<12}  ", sentence))
         if voted.votes is not None:
-            print(explain.votes_text(voted.votes))
+            print(layout.folded(explain.votes_text(voted.votes)))
     if voted.problem is not None:
         print(voted.problem, file=sys.stderr)
     return 0

@@ -7,13 +7,13 @@ import sys
 from datetime import UTC, datetime
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.node import keys
 from gateway.node.database import StateError, opened
 from gateway.node.datadir import DataDirError, prepare
-from gateway.node.keys import Actor, KeyRefusedError
+from gateway.node.keys import Actor, KeyRefusedError, StoredKey
 from gateway.node.pepper import pepper_of
 
 
@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _create(arguments: argparse.Namespace) -> int:
     settings = context.settings(arguments)
+    keys.check_name(arguments.name)
     data = prepare(settings.data)
     pepper = pepper_of(settings, data)
     key = keys.new_secret()
@@ -67,12 +68,18 @@ def _list(arguments: argparse.Namespace) -> int:
         ]
         print(json.dumps(rows))
         return 0
-    for key in found:
-        end = "" if key.revoked_at is None else f"  revoked {_day(key.revoked_at)}"
-        print(f"{key.name:24}  {key.id}  since {_day(key.created_at)}{end}")
     if not found:
         print("no keys yet: `crossfade keys create NAME` makes one", file=sys.stderr)
+        return 0
+    print("\n".join(layout.table([_HEAD, *map(_row, found)], cut=(0,))))
     return 0
+
+
+_HEAD = ("NAME", "ID", "SINCE, UTC", "REVOKED, UTC")
+
+
+def _row(key: StoredKey) -> tuple[str, ...]:
+    return key.name, key.id, _minute(key.created_at), "" if key.revoked_at is None else _minute(key.revoked_at)
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
@@ -89,5 +96,5 @@ def _actor(reason: str) -> Actor:
     return Actor(f"cli:{getpass.getuser()}", clock.wall(), reason)
 
 
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")

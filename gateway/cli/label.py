@@ -22,7 +22,7 @@ from gateway.admin.labels import (
     task_of,
 )
 from gateway.admin.queries import RecordQueries, TooSlowError
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.cli.layout import counted
 from gateway.config.settings_file import SettingsError
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         told = {"total": len(drawn), "voted": given, "human": asdict(people), "agreement": asdict(agreement)}
         print(json.dumps(told))
     else:
-        print(_summary(given, people))
+        print(layout.paragraph(_summary(given, people)))
     return 0
 
 

@@ -1,6 +1,7 @@
 """How commands lay out what people read: tables and sentences that fit the terminal."""
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -13,6 +14,9 @@ ENDLESS = 10_000
 _GAP = "  "
 _LEAST = 8
 """A cell is not cut below so many letters."""
+_HEAD = re.compile(r" *(?:\S+ {2,})?")
+"""What a line begins with: its indent, and a word that stands before the text as a column of its own."""
+_POINTER = re.compile(r" *\^")
 
 
 def columns() -> int:
@@ -71,6 +75,25 @@ def paragraph(text: str, indent: str = "") -> str:
 def beside(head: str, text: str) -> str:
     """A sentence beside its head, in lines that fit: those after the first begin where the sentence does."""
     return _filled(text, head, " " * len(head))
+
+
+def folded(text: str) -> str:
+    """A text with each of its lines in lines that fit: what does not fit stands below where the line's words begin.
+
+    A line with `^` below it is a quotation that this points into, so it stays whole.
+    """
+    lines = text.split("\n")
+    below = [*lines[1:], ""]
+    return "\n".join(
+        line if len(line) <= columns() or _POINTER.fullmatch(next_line) else _hung(line)
+        for line, next_line in zip(lines, below, strict=True)
+    )
+
+
+def _hung(line: str) -> str:
+    found = _HEAD.match(line)
+    head = found[0] if found else ""
+    return _filled(line[len(head) :], head, " " * len(head) if head.strip() else f"{head}{_GAP}")
 
 
 def _filled(text: str, first: str, others: str) -> str:

@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.control.controller.status import read_status
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not found.done:
         return failed(found.text, arguments)
     if not arguments.json:
-        print(found.text)
+        print(layout.folded(found.text))
         if found.alone and found.outcome == "taken":
             print("no leader answered: it was done from here", file=sys.stderr)
     return 0

@@ -6,7 +6,9 @@ Rules:
 2. Talk that nobody reads is dropped, and the command goes on: it may be in the middle of an operator's order.
 3. Data that cannot be written (a full disk) fails the command, in a sentence; talk that cannot be is dropped.
 4. The descriptor then leads nowhere, so that nothing fails at the interpreter's end either.
-5. A stream that was closed from the start leads nowhere, and a character that the locale lacks is written as an escape.
+5. Talk that a terminal shows is folded to its width; data is what its command makes of it. What moves the cursor, and
+   JSON, is left alone.
+6. A stream that was closed from the start leads nowhere, and a character that the locale lacks is written as an escape.
 """
 
 import contextlib
@@ -15,6 +17,8 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import IO, Any
+
+from gateway.cli import layout
 
 EXIT_CODE = 141
 """What a shell says of a program that was ended by SIGPIPE: 128 + 13."""
@@ -35,6 +39,7 @@ class CommandOutput:
         """Write to `stream`: the command's data, or its talk. None: there is none."""
         self._stream: IO[str] = _nowhere() if stream is None else stream
         self._is_talk = is_talk
+        self._is_shown = is_talk and self._stream.isatty()
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
 
@@ -45,7 +50,7 @@ class CommandOutput:
     def write(self, text: str) -> int:
         """Raises OutputClosedError when nobody reads the data any more, OutputFailedError when it cannot be written."""
         with self._read():
-            self._stream.write(text)
+            self._stream.write(layout.folded(text) if self._is_shown and _is_prose(text) else text)
         return len(text)
 
     def flush(self) -> None:
@@ -66,6 +71,11 @@ class CommandOutput:
             if isinstance(error, BrokenPipeError):
                 raise OutputClosedError from error
             raise OutputFailedError(f"what the command says cannot be written: {error.strerror}") from error
+
+
+def _is_prose(text: str) -> bool:
+    """Whether it is sentences for people: no progress that is written over itself, and no error as JSON."""
+    return not text.startswith("{") and not any(control in text for control in "\r\x1b")
 
 
 def _nowhere() -> IO[str]:

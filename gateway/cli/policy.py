@@ -54,7 +54,7 @@ def _lint(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows))
     else:
         for problem in (*refused, *warnings):
-            print(problem)
+            print(layout.folded(str(problem)))
         fine = len({each.name for each in loaded} - {problem.name for problem in refused})
         if not loaded and not refused:
             _tell_none(arguments)
@@ -113,7 +113,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_explained(each, line) for each, line in zip(loaded, told, strict=True)]))
     elif told:
-        print("\n\n".join(told))
+        print(layout.folded("\n\n".join(told)))
     else:
         _tell_none(arguments)
     return 0
@@ -150,7 +150,7 @@ def _replay(path: Path, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(explain.fields(again).decode())
     else:
-        print(explain.text(again))
+        print(layout.folded(explain.text(again)))
     if differing:
         return failed(f"ANOTHER decision than was recorded: other {', '.join(differing[:_DIFFERENCES])}", arguments)
     print("the same decision", file=sys.stderr)
@@ -167,7 +167,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     if not arguments.policies:  # the whole folder: what it has no more will be gone
         plans += policy_plan.taken_away(loaded, in_force)
     if plans or arguments.json:
-        print(policy_plan.as_json(plans) if arguments.json else policy_plan.as_text(plans))
+        print(policy_plan.as_json(plans) if arguments.json else layout.folded(policy_plan.as_text(plans)))
     else:
         _tell_none(arguments)
     return 2 if any(plan.changes for plan in plans) else 0

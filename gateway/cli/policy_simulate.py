@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.cli import policy_simulate_several as several
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import observed
@@ -134,7 +134,7 @@ def _show(moment: Moment, *, as_json: bool) -> None:
     if as_json:
         print(explain.fields(moment.decision).decode())
     else:
-        print(f"after {moment.unit} units\n{explain.text(moment.decision)}")
+        print(layout.folded(f"after {moment.unit} units\n{explain.text(moment.decision)}"))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
+from gateway.cli import layout
 from policies import explain
 from policies.events import PairEvent
 from policies.rules import Rules
@@ -45,4 +46,4 @@ def _show(moment: Moment, *, as_json: bool) -> None:
     if as_json:
         print(explain.fields(moment.decision).decode())
     else:
-        print(f"after {moment.unit} units\n{explain.text(moment.decision)}")
+        print(layout.folded(f"after {moment.unit} units\n{explain.text(moment.decision)}"))

@@ -66,7 +66,8 @@ def _text(found: Readiness) -> str:
     lines += [_line("signal", sign, _SIGNALS) for sign in found.signals]
     lines += [_line("check", sign, _CHECKS) for sign in found.checks]
     lines += [beside(f"  {'saving':8} ", _saving(found)), beside(f"  {'retires':8} ", _retires(found))]
-    lines.append(f"  {'next':8} {found.next}")  # a command, to be copied whole
+    head = f"  {'next':8} "
+    lines.append(f"{head}{found.next}" if found.next.startswith("crossfade ") else beside(head, found.next))
     return "\n".join(lines)
 
 

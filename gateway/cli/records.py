@@ -16,6 +16,7 @@ from gateway import clock
 from gateway.admin.filters import FilterError
 from gateway.cli import context, layout, records_fetch, records_import
 from gateway.cli.failure import failed
+from gateway.cli.known_routes import slip
 from gateway.cli.record_filters import filter_of, pepper
 from gateway.config.settings_file import SettingsError
 from gateway.console.words import money
@@ -74,6 +75,8 @@ def _tail(arguments: argparse.Namespace) -> int:
             print(_line(row))
         return 0
     if not rows:
+        if arguments.route and (wrong := slip(arguments.route, arguments)):
+            return failed(wrong, arguments)
         what = "No recorded exchange is like that" if chosen.conditions else "Nothing is recorded yet"
         print(f"{what}. hint: a new exchange is here after a second or two", file=sys.stderr)
         return 0
@@ -160,6 +163,8 @@ def _stats(arguments: argparse.Namespace) -> int:
         return 0
     if rows:
         print("\n".join(layout.table([_STATS_HEAD, *map(_stats_row, rows)], right=(2, 3, 4, 5, 6, 7), cut=(0,))))
+    elif arguments.route and (wrong := slip(arguments.route, arguments)):
+        return failed(wrong, arguments)
     elif chosen.conditions:  # nor is it of use what all servers cost
         print("No recorded exchange is like that. hint: `crossfade records stats` lists routes", file=sys.stderr)
         return 0

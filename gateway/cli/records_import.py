@@ -8,6 +8,7 @@ from dataclasses import asdict
 from gateway import clock
 from gateway.cli import context, layout
 from gateway.cli.failure import failed
+from gateway.cli.known_routes import slip
 from gateway.cli.replay import row_inputs
 from gateway.config.settings import Settings
 from gateway.config.surroundings import surroundings
@@ -19,6 +20,7 @@ from gateway.node.datadir import DataDirError
 from policies.matching import find
 from policies.request.body import Call, read_body
 from records.importers.intake import ImportCount, LogImport, RouteOf
+from records.importers.reading import rows_of
 from records.importers.sources import source_named
 from records.store import Store
 
@@ -39,7 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         what = "a folder, and no file" if missing[0].is_dir() else "no such file"
         raise DataDirError(f"{missing[0]}: {what}. hint: nothing was imported")
+    if arguments.route and (wrong := slip(arguments.route, arguments)):
+        print(f"WARNING: {wrong}", file=sys.stderr)  # its policy may be written later, from these very records
     route_of: RouteOf = (lambda _path, _body: arguments.route) if arguments.route else _matched(settings)
+    if all(next(rows_of(path), None) is None for path in arguments.files):
+        return _end(ImportCount(), [], arguments, settings)
     now, data = clock.wall(), context.made(arguments)
     intake = LogImport(
         Store(data.records),
@@ -58,7 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
             shown.append(str(broken))
             if not arguments.json:
                 print(broken, file=sys.stderr)
-    count = intake.count
+    return _end(intake.count, shown, arguments, settings)
+
+
+def _end(count: ImportCount, shown: list[str], arguments: argparse.Namespace, settings: Settings) -> int:
+    """Say what was taken in. `shown`: broken rows that were told of."""
     if arguments.json:
         print(json.dumps(asdict(count) | {"broken_rows": shown}, ensure_ascii=False))
     else:

@@ -15,6 +15,7 @@ from gateway.admin.filters import FilterError, wanted
 from gateway.admin.queries import RecordQueries, TooSlowError
 from gateway.cli import context, layout
 from gateway.cli.failure import failed
+from gateway.cli.known_routes import slip
 from gateway.config.settings_file import SettingsError
 from gateway.console.words import money
 from gateway.node.datadir import DataDirError
@@ -22,6 +23,8 @@ from gateway.node.plain_error import plain
 from records.store import Store
 
 HEAD = ("ROUTE", "ANSWERED", "SPENT", "BASELINE ALONE", "SAVED", "SHADOW, JUDGE", "NET")
+NARROW_HEAD = ("ROUTE", "ANSWERED", "SPENT", "BASELINE", "SAVED", "SHADOW", "NET")
+"""The same where lines would be wider than the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +47,29 @@ class RouteSavings:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it; 1: the records cannot be read."""
+    """Print it; 1: the records cannot be read, or there is no such route."""
     asked = {"since": arguments.since} | ({"route": arguments.route} if arguments.route else {})
     try:
         data, now = context.data(arguments), clock.wall()
         figures = Figures(RecordQueries(Store(data.records, context.warn_of_damage)))
         cost = figures.cost(wanted("exchanges", asked, now=now), wanted("comparisons", asked, now=now))
+        found = by_route(cost)
+        wrong = slip(arguments.route, arguments) if arguments.route and not found else None
     except (SettingsError, DataDirError, FilterError, TooSlowError, OSError) as error:
         return failed(error, arguments)
     except duckdb.Error as error:
         return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
-    found = by_route(cost)
+    if wrong:
+        return failed(wrong, arguments)
     if arguments.json:
         print(json.dumps([asdict(each) for each in found]))
     elif not found:
         print(_nothing(arguments.route), file=sys.stderr)
     else:
         everything = [_savings("all", cost, {each.route for each in found})] if len(found) > 1 else []
-        rows = [HEAD, *map(_row, [*found, *everything])]
-        print("\n".join(layout.table(rows, right=range(1, len(HEAD)), cut=(0,))))
+        rows = [*map(_row, [*found, *everything])]
+        head = HEAD if layout.fits([HEAD, *rows]) else NARROW_HEAD
+        print("\n".join(layout.table([head, *rows], right=range(1, len(HEAD)), cut=(0,))))
         _tell_gaps(sum(each.unpriced for each in found), cost)
     return 0
 

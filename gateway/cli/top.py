@@ -21,6 +21,7 @@ from gateway.control.state.open import open_state
 from gateway.control.state.port import Decided, SharedState, StateDamagedError, StateDownError
 from gateway.node.datadir import DataDir, DataDirError
 from policies import explain
+from policies.candidates import route_of
 from policies.explain import RecordError
 from policies.rollout import Decision
 
@@ -41,12 +42,20 @@ def run(arguments: argparse.Namespace) -> int:
         return failed(error, arguments)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _printed(arguments)
+    if arguments.route and (named := _named(data)) and arguments.route not in named:
+        hint = f"there are {', '.join(sorted(named))}"
+        return failed(f"no route is called {arguments.route!r}. hint: {hint}", arguments)
     try:
         curses.wrapper(lambda window: _Terminal(window, arguments, data).show())
     except curses.error as error:
         print(f"this terminal cannot show a screen ({error}). hint: set TERM, or crossfade status", file=sys.stderr)
         return _printed(arguments)
     return 0
+
+
+def _named(data: DataDir) -> set[str]:
+    """Routes of the table, and rollouts of those with several candidates."""
+    return {name for each in status.read(data, now=clock.wall()).routes for name in (each.route, route_of(each.route))}
 
 
 def _printed(arguments: argparse.Namespace) -> int:
@@ -125,7 +134,7 @@ def read(arguments: argparse.Namespace, data: DataDir, now: float) -> TopView:
             found=found.get(each.route),
         )
         for each in state.routes
-        if arguments.route in (None, each.route)
+        if arguments.route in (None, each.route, route_of(each.route))
     ]
     foot = [status.KILLED] if state.killed else []
     return TopView(status.headline(state), tuple(rows), (*foot, *status.about(state, shared)))

@@ -13,7 +13,7 @@ from policies.results import GateResult
 from policies.terms import Better, Verdict
 
 WIDE, LOW, HIGH = 420, -0.5, 2.0
-"""Of the axis that all gates share: 0 is like the baseline, 1 the limit."""
+"""Of the axis that all gates share: 0 is no harm (for most gates: like the baseline), 1 the limit."""
 WORDS = {Verdict.PASS: "pass", Verdict.INCONCLUSIVE: "wait", Verdict.ERROR: "wait", Verdict.FAIL: "fail"}
 
 
@@ -51,8 +51,8 @@ def svg(width: float, height: float, label: str, body: Markup, *, fixed: bool = 
 
 def axis() -> Markup:
     """The head of the column of intervals."""
-    body = _text(_at(0), 11, "like baseline", anchor="middle") + _text(_at(1), 11, "limit", anchor="middle")
-    return svg(WIDE, 16, "Axis: harm as a share of the margin; 0 is the baseline, 1 the limit", body, fixed=True)
+    body = _text(_at(0), 11, "no harm", anchor="middle") + _text(_at(1), 11, "limit", anchor="middle")
+    return svg(WIDE, 16, "Axis: harm as a share of the margin; 0 is none, 1 the limit", body, fixed=True)
 
 
 def interval(gate: GateResult) -> Markup:
@@ -64,11 +64,10 @@ def interval(gate: GateResult) -> Markup:
     if found.zero is not None and abs(found.zero - 1) > 0.01:
         body += _line(_at(found.zero), 4, _at(found.zero), 28, "zero")
     if found.lower is not None and found.upper is not None:
-        body += _line(_at(found.lower), y, _at(found.upper), y, f"l-{word} thick")
-        for each in (found.lower, found.upper):
-            body += _end(each, y, word)
-    body += Markup('<circle class="f-{}" cx="{}" cy="16" r="4.5"/>').format(word, _n(_at(found.estimate)))
-    body += Markup('<circle class="f-paper" cx="{}" cy="16" r="1.75"/>').format(_n(_at(found.estimate)))
+        body += _span(found.lower, found.upper, y, word)
+    if LOW <= found.estimate <= HIGH:
+        body += Markup('<circle class="f-{}" cx="{}" cy="16" r="4.5"/>').format(word, _n(_at(found.estimate)))
+        body += Markup('<circle class="f-paper" cx="{}" cy="16" r="1.75"/>').format(_n(_at(found.estimate)))
     between = "" if found.lower is None or found.upper is None else f", interval {found.lower:.2f} to {found.upper:.2f}"
     return svg(WIDE, 32, f"{gate.gate}: {found.estimate:.2f} of the margin{between}; the limit is 1", body, fixed=True)
 
@@ -188,6 +187,19 @@ def bars(values: Sequence[tuple[str, float, str]], label: str, width: float = 64
         if place % every == 0:
             body += _text(place * step + 1, tall - 4, name)
     return svg(width, tall, label, body)
+
+
+_BEYOND = 28.0
+"""How long the arrow is of an interval that lies beyond the picture."""
+
+
+def _span(lower: float, upper: float, y: float, word: str) -> Markup:
+    """An interval with its two ends; one that lies outside of the picture as an arrow to where it is."""
+    if lower > HIGH:
+        return _line(WIDE - _BEYOND, y, WIDE, y, f"l-{word} thick") + _end(lower, y, word)
+    if upper < LOW:
+        return _line(0, y, _BEYOND, y, f"l-{word} thick") + _end(upper, y, word)
+    return _line(_at(lower), y, _at(upper), y, f"l-{word} thick") + _end(lower, y, word) + _end(upper, y, word)
 
 
 def _end(value: float, y: float, word: str) -> Markup:

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gateway.console import drawing, words
+from policies.explain import plain_money
 
 STATIC = ("console.css", "console.js", "icon.svg")
 ICONS = {
@@ -142,6 +143,7 @@ def environment() -> Environment:
     ):
         found.filters[name] = getattr(words, name)
     found.filters["code"] = code
+    found.filters["plain_money"] = plain_money
     said: dict[str, object] = {
         "icon": icon, "word": word, "phase": phase, "verdict": verdict, "outcome": outcome, "when": when,
         "draw": drawing, "unknown": words.UNKNOWN,

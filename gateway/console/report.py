@@ -9,6 +9,7 @@ from gateway.admin.report import ReportMoveView, ReportPairView, ReportView, rep
 from gateway.console import words
 from gateway.console.ask import Ask, AskError, ConsolePage, Row, Shown
 from gateway.console.render import Renderer
+from policies.results import gate_kind
 from policies.terms import Better
 
 WINDOWS = ("24h", "7d", "30d", "all")
@@ -16,7 +17,7 @@ USUAL = "7d"
 LEGEND = (
     "Estimate: the candidate less the baseline, below 0 is worse; of latency the share of answers in time; of cost the "
     "part of the baseline's. The interval holds however often one looks; cost is shown, not tested. A gate passes when "
-    "its whole interval is on the right side of the limit."
+    "its whole interval is better than the limit."
 )
 
 
@@ -61,12 +62,18 @@ def told(gate: GateNumbers) -> tuple[str, str, str]:
     return form(gate.estimate), between, form(gate.limit)
 
 
+def not_known(gate: str) -> str:
+    """Instead of an interval or of evidence: cost is what was paid, so nothing is tested and nothing will be known."""
+    return "not tested" if gate_kind(gate) == "cost" else words.UNKNOWN
+
+
 def show(ask: Ask) -> Shown:
     """The page."""
     view = _view(ask)
     since = ask.given.get("since", USUAL)
     context = {
-        "told": told, "since": since, "windows": WINDOWS, "cli": f"crossfade report {view.route} --since {since}",
+        "told": told, "not_known": not_known, "since": since, "windows": WINDOWS,
+        "cli": f"crossfade report {view.route} --since {since}",
         "money": money(view), "legend": LEGEND,
     }  # fmt: skip
     return Shown("report", f"Report on {view.route}", context, view)
@@ -82,8 +89,8 @@ def html_file(view: ReportView, renderer: Renderer, *, since: str) -> str:
     """The same as one file that needs nothing else."""
     css = Markup(renderer.static["console.css"].content.decode())  # noqa: S704 -- our own stylesheet
     return renderer.page(
-        "report_file", view=view, told=told, now=view.made_at, since=since, css=css, money=money(view),
-        legend=LEGEND,
+        "report_file", view=view, told=told, not_known=not_known, now=view.made_at, since=since, css=css,
+        money=money(view), legend=LEGEND,
     )  # fmt: skip
 
 
@@ -114,8 +121,8 @@ def markdown(view: ReportView, *, since: str) -> str:
         estimate, between, limit = told(gate)
         required = "" if gate.required else " (not required)"
         lines.append(
-            f"| {_line(gate.gate)}{required} | {gate.verdict} | {estimate} | {between or words.UNKNOWN} | {limit} | "
-            f"{words.number(gate.n)} |"
+            f"| {_line(gate.gate)}{required} | {gate.verdict} | {estimate} | {between or not_known(gate.gate)} | "
+            f"{limit} | {words.number(gate.n)} |"
         )
     lines += ["", LEGEND] if view.gates else []
     lines += ["", "## Money", "", *(f"- {name}: {words.money(value)}" for name, value in money(view))]

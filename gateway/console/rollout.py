@@ -15,7 +15,7 @@ from gateway.admin.queries import TooSlowError
 from gateway.console import drawing, words
 from gateway.console.ask import Ask, AskError, ConsolePage, Row, Shown
 from gateway.console.drawing import BandPoint
-from gateway.console.report import told
+from gateway.console.report import not_known, told
 from gateway.console.routes import forecast_of
 from gateway.control.operations.orders import order_of
 from gateway.control.state.port import StateDownError
@@ -84,7 +84,7 @@ def show(ask: Ask) -> Shown:
         "rungs": rungs(look, stop, ask.now, units=units), "tiles": tiles(view.path, gates), "figures": view.figures,
         "records_problem": view.records_problem, "verbs": verbs(look), "decisions": view.decisions,
         "policy": view.policy, "since": since, "windows": _WINDOWS, "cli": f"crossfade explain {route}",
-        "told": told, "mark": mark(look), "speeds": speeds(view.figures), "Better": Better,
+        "told": told, "not_known": not_known, "mark": mark(look), "speeds": speeds(view.figures), "Better": Better,
     }  # fmt: skip
     return Shown("rollout", route, context, view)
 
@@ -246,9 +246,11 @@ def _preview(ask: Ask, verb: Verb, look: Decision | None) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _open(look: Decision) -> list[GateResult]:
-    """Gates that are not certified: what a promotion overrides."""
-    return [gate for gate in look.results.gates if gate.required and gate.verdict is not Verdict.PASS]
+def _open(look: Decision) -> list[tuple[str, Verdict]]:
+    """Gates that are not certified, and guards that do not hold: what a promotion overrides."""
+    gates = [(gate.gate, gate.verdict) for gate in look.results.gates if gate.required]
+    guards = [(guard.guard.replace("_", " "), guard.verdict) for guard in look.results.guards if guard.required]
+    return [(name, verdict) for name, verdict in (*gates, *guards) if verdict is not Verdict.PASS]
 
 
 def _verb(ask: Ask) -> Verb:

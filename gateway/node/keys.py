@@ -51,6 +51,18 @@ def fingerprint(pepper: bytes, key: str) -> str:
     return hmac.digest(pepper, key.encode(), "sha256").hex()
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that no key can have, before a place is made for the key.
+
+    Raises:
+        KeyRefusedError: it is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise KeyRefusedError(
+            f"{name!r} is no name for a key. hint: letters, digits, dot, dash and underscore; at most 64"
+        )
+
+
 def create(
     connection: sqlite3.Connection, name: str, *, fingerprint: str, scopes: tuple[str, ...], actor: Actor
 ) -> StoredKey:
@@ -59,10 +71,7 @@ def create(
     Raises:
         KeyRefusedError: the name is taken or is none.
     """
-    if not _NAME.fullmatch(name):
-        raise KeyRefusedError(
-            f"{name!r} is no name for a key. hint: letters, digits, dot, dash and underscore; at most 64"
-        )
+    check_name(name)
     stored = StoredKey(f"key_{fingerprint[:16]}", name, scopes, actor.at, None)
     try:
         with writing(connection):

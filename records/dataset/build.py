@@ -219,12 +219,14 @@ def _words(made: Example) -> str:
 def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
     """Write the dataset under `out`, in a folder named by its content. Returns the folder and its manifest.
 
+    Where no example is kept, nothing is left: neither that folder, nor those that were made for it.
+
     Raises:
         ValueError: there is no such format, or an evaluation set cannot be read.
         LeakError: evaluation rows are in it; nothing of it is left.
         OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
     """
-    is_ours = not out.exists()
+    ours = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     fresh, spilt = (out / f".{name}-{os.getpid()}" for name in ("building", "sorting"))
     for folder in (fresh, spilt):
@@ -233,16 +235,17 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
     try:
         made = store.past_damage(lambda: _write(_rows(store, wanted, spilt), wanted, fresh))
         folder = out / made.sha256[:12]
-        if folder.exists():
-            shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
-        durable.place(fresh, folder)
-        registry.enter(store.root, folder)
+        if made.kept:
+            if folder.exists():
+                shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
+            durable.place(fresh, folder)
+            registry.enter(store.root, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(spilt, ignore_errors=True)
-        if is_ours:
-            with contextlib.suppress(OSError):  # what is not empty stays
-                out.rmdir()
+        with contextlib.suppress(OSError):  # what is not empty stays, and all above it
+            for each in ours:
+                each.rmdir()
     return folder, made
 
 

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -106,6 +106,20 @@ class EvalRun(msgspec.Struct, frozen=True):
     scores: tuple[EvalScore, ...]
 
 
+def check(about: EvalSet, rows: Sequence[EvalRow]) -> None:
+    """Refuse what can be no set, wherever it would be kept: before a folder is made for it.
+
+    Raises:
+        EvalSetError: the name is none, or there are no rows.
+    """
+    if not _NAME.fullmatch(about.name):
+        raise EvalSetError(f"{about.name!r} is no name. hint: letters, digits, dot, dash and underscore; 64 at most")
+    if not rows:
+        raise EvalSetError(
+            f"{about.source}: there is no row in it. hint: see what `crossfade eval add --help` says of files"
+        )
+
+
 def register(data: Path, made: Iterable[EvalRow], about: EvalSet, pepper: bytes) -> EvalSet:
     """Write a set; `about` has its name, route, source and moment. Registering the same again changes nothing.
 
@@ -113,13 +127,8 @@ def register(data: Path, made: Iterable[EvalRow], about: EvalSet, pepper: bytes)
         EvalSetError: the name is none, is taken by other rows, or there are no rows.
         OSError: the disk refused.
     """
-    if not _NAME.fullmatch(about.name):
-        raise EvalSetError(f"{about.name!r} is no name. hint: letters, digits, dot, dash and underscore; 64 at most")
     rows = list({row.id: _hashed(row, pepper) for row in made}.values())
-    if not rows:
-        raise EvalSetError(
-            f"{about.source}: there is no row in it. hint: see what `crossfade eval add --help` says of files"
-        )
+    check(about, rows)
     text = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
     found = msgspec.structs.replace(
         about,

@@ -14,6 +14,7 @@ from policies.explain import (
     encode,
     fields,
     intake,
+    plain_money,
     record,
     replay,
     summary,
@@ -314,3 +315,9 @@ def test_a_record_replays_with_the_grid_of_its_rollout():
         assert replay(kept) == decision
         decisions.append(decision)
     assert decisions[0].results.gates != decisions[1].results.gates
+
+
+def test_small_money_is_told_as_people_write_it() -> None:
+    """The record keeps its words, which a replay has to find again; nothing else in a sentence changes."""
+    kept = "cost: 0.04 times the baseline's on 223 pairs ($9.7e-06 and $0.00024 each), limit 1, log10 1e-05"
+    assert plain_money(kept) == kept.replace("$9.7e-06", "$0.0000097")

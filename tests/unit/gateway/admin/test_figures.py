@@ -119,3 +119,16 @@ def test_a_window_leaves_out_what_is_older(figures: Figures) -> None:
     assert figures.arms(nothing) == []
     empty = figures.cost(all_(until="1h"), wanted("comparisons", {"until": "1h"}, now=clock.wall()))
     assert (empty.days, empty.cost_usd) == ([], 0.0)
+
+
+def test_what_was_shed_is_no_call(figures: Figures, home: ConsoleHouse) -> None:
+    """The cost page counts calls that were made: those of the rollout's page, whatever became of them."""
+    home.compare(home.ask(), None, came="dropped", reason="queue_full", q=None, metric="", agree=None, cost_usd=None)
+    home.record()
+    now = clock.wall()
+    cost = figures.cost(all_(), wanted("comparisons", {}, now=now))
+    shadow = figures.shadow(wanted("comparisons", {"route": "triage"}, now=now))
+    assert ("candidate", "dropped", 1) in [(each.asked, each.came, each.n) for each in shadow]
+    for asked in ("candidate", "baseline", "baseline_again"):
+        called = sum(each.n for each in shadow if each.asked == asked and each.came != "dropped")
+        assert sum(each.calls for each in cost.background if each.asked == asked) == called, asked

@@ -58,8 +58,11 @@ def test_a_rollback_is_explained_by_what_caused_it(state: SqliteState, capsys: p
     assert "starts again in the shadow in" not in shown.partition("DECISION")[2]
 
 
-def test_explaining_with_votes(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explaining_with_votes(
+    data: DataDir, state: SqliteState, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Where the policy has `feedback`, what users' votes say stands below the decision; never in its history."""
+    monkeypatch.setenv("COLUMNS", "400")
     look(state, UNSURE)
     cast(data, bad=20, of=60, baseline_bad=2, baseline_of=60)
     assert main(["explain", "triage"]) == 0

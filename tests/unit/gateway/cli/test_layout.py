@@ -32,3 +32,17 @@ def test_a_paragraph_keeps_words_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     told = layout.paragraph("a sentence that is longer than one line of forty letters", "  ")
     assert told == "  a sentence that is longer than one\n  line of forty letters"
+
+
+def test_lines_that_are_too_wide_go_on_below_their_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below the text where a column stands before it; indented where none does; a quotation stays as it was."""
+    monkeypatch.setenv("COLUMNS", "40")
+    told = "  PASS  quality: certified on more units than are needed\na sentence that is longer than one line of forty"
+    assert layout.folded(told).split("\n") == [
+        "  PASS  quality: certified on more units", "        than are needed",
+        "a sentence that is longer than one line", "  of forty",
+    ]  # fmt: skip
+    quoted = f"    {'match: {model: gpt-4o}  # ' * 3}\n           ^\nshort"
+    assert layout.folded(quoted) == quoted
+    monkeypatch.delenv("COLUMNS")
+    assert layout.folded(told) == told

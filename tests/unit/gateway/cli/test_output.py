@@ -1,5 +1,6 @@
 """What becomes of what a command writes once nobody reads it."""
 
+import io
 import os
 from pathlib import Path
 from typing import TextIO
@@ -68,3 +69,23 @@ def test_a_character_that_the_locale_lacks_is_an_escape(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w", encoding="ascii") as stream:
         CommandOutput(stream).write("größe\n")
     assert (tmp_path / "out").read_bytes() == b"gr\\xf6\\xdfe\n"
+
+
+class Screen(io.StringIO):
+    """A terminal's side of a stream."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_talk_on_a_terminal_is_folded_and_data_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentences fit; what is written over itself, JSON, a command's data, and talk in a file arrive as they are."""
+    monkeypatch.setenv("COLUMNS", "40")
+    said = "a sentence that is longer than one line of forty letters"
+    rows = (
+        (Screen(), True, said, 2), (Screen(), False, said, 1), (io.StringIO(), True, said, 1),
+        (Screen(), True, f"\r{said}", 1), (Screen(), True, f'{{"a": "{said}"}}', 1),
+    )  # fmt: skip
+    for stream, is_talk, text, lines in rows:
+        CommandOutput(stream, is_talk=is_talk).write(f"{text}\n")
+        assert stream.getvalue().count("\n") == lines, text

@@ -56,8 +56,11 @@ def test_a_candidate_has_saved_what_is_left_after_its_shadow_and_judge():
     assert (unserved.route, unserved.answered, unserved.net_usd) == ("c", 0, -1.0)
 
 
-def test_savings_agree_with_the_records(home: ConsoleHouse, capsys: pytest.CaptureFixture[str]):
+def test_savings_agree_with_the_records(
+    home: ConsoleHouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """To the last digit, as a table and as JSON."""
+    monkeypatch.setenv("COLUMNS", "400")
     home.furnish()
     rows = home.place.rows("route, variant, cost_usd, counterfactual_cost_usd")
     told = [(variant, float(str(cost or 0)), float(str(alone or 0))) for route, variant, cost, alone in rows if route]
@@ -95,8 +98,8 @@ def test_savings_of_nothing_say_where_to_look(home: ConsoleHouse, capsys: pytest
     assert main(["savings", "--data", str(home.data.root)]) == 0
     said = capsys.readouterr()
     assert (said.out, "crossfade routes" in said.err) == ("", True)
-    assert main(["savings", "nope", "--data", str(home.data.root)]) == 0
-    assert "No request of nope is recorded" in capsys.readouterr().err
+    assert main(["savings", "nope", "--data", str(home.data.root)]) == 1
+    assert "no route is called 'nope'. hint: there are triage" in capsys.readouterr().err
     assert main(["savings", "--data", str(home.data.root), "--since", "soon"]) == 1
     assert "soon" in capsys.readouterr().err
 
@@ -106,7 +109,7 @@ def test_stats_of_what_is_not_there_do_not_say_that_nothing_is_recorded(
 ):
     """A filter that nothing meets is told as such, with where to look, and without what all servers cost."""
     home.furnish()
-    assert main(["records", "stats", "--route", "nope", "--data", str(home.data.root)]) == 0
+    assert main(["records", "stats", "--model", "nope", "--data", str(home.data.root)]) == 0
     said = capsys.readouterr()
     assert (said.out, said.err) == (
         "", "No recorded exchange is like that. hint: `crossfade records stats` lists routes\n",

@@ -71,3 +71,12 @@ def test_names_of_stages_do_not_touch() -> None:
 
     assert written([(0.0, "shadow"), (7.0, "10%"), (18.0, "25%"), (90.0, "50%")]) == ["shadow", "50%"]
     assert written([(0.0, "shadow"), (35.0, "10%"), (60.0, "25%"), (100.0, "100%")]) == ["shadow", "10%", "25%", "100%"]
+
+
+@pytest.mark.parametrize(("estimate", "lower", "upper"), [(-0.2264, -0.3197, -0.1121), (0.3, 0.2, 0.4)])
+def test_an_interval_beyond_the_picture_is_an_arrow(estimate: float, lower: float, upper: float) -> None:
+    """It has a length, so that it is seen, and one head; the estimate is not drawn where it is not."""
+    picture = str(drawing.interval(GateResult("quality", Verdict.FAIL, "", 62, estimate, lower, upper, -0.05)))
+    spans = re.findall(r'<line class="l-fail thick" x1="([^"]*)" y1="16.0" x2="([^"]*)"', picture)
+    assert [abs(float(end) - float(begin)) > 20 for begin, end in spans] == [True]
+    assert (picture.count("<path"), picture.count("<circle")) == (1, 0)

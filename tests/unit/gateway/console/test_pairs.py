@@ -111,3 +111,20 @@ async def test_very_long_answers(home: ConsoleHouse) -> None:
         assert "longer than a page shows" in read((await client.get(f"/pairs/{second}")).text).words
         shown = (await client.get(f"/pairs/{second}.json")).json()["pairs"][0]
         assert longer in shown["exchange"]["response_json"]
+
+
+async def test_a_pair_that_was_shed_has_its_served_price(home: ConsoleHouse) -> None:
+    """What the app got has a price and a time on every page; who was never asked has none, and that is said so."""
+    exchange = home.ask(told="from the baseline")
+    home.compare(
+        exchange, None, came="dropped", reason="queue_full", status=0, q=None, metric="", agree=None,
+        first_byte_ms=None, total_ms=None, completion_tokens=None, cost_usd=None, cost_served_usd=None,
+    )  # fmt: skip
+    home.record()
+    async with visitor(home.data) as client:
+        (row,) = (await client.get("/pairs.json?came=dropped")).json()["pairs"]
+        assert row["cost_served_usd"] == dict(home.place.rows("id, cost_usd"))[exchange]
+        page = read((await client.get("/pairs?came=dropped")).text).words
+        assert page.count("not asked") == 2
+        assert "not compared" in page
+        assert "unknown" not in page

@@ -15,7 +15,7 @@ from gateway.console.rollout import rungs, tiles, verbs
 from gateway.control.operations import orders as operating
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import opened, read_audit
-from policies.results import Results
+from policies.results import GuardResult, Results
 from policies.rollout import step
 from policies.terms import Phase, Verb, Verdict
 from tests.rooms.console_house import GATES, RESULTS, ConsoleHouse, house, read, send, stand, visitor
@@ -175,3 +175,22 @@ def test_a_gate_over_time() -> None:
     assert "quality over time" in tile.picture
     assert ">5%</text>" in tile.picture
     assert tiles(GatePathView(points=points[:2]), GATES[:2]) == []
+
+
+async def test_an_order_names_every_check_that_it_overrules(home: ConsoleHouse) -> None:
+    """Guards that do not hold as well as gates that are not certified: a promotion waits for both."""
+    guard = GuardResult("judge_bias", Verdict.INCONCLUSIVE, "judge_bias: too few labels")
+    stand(home.data, replace(RESULTS, guards=(*RESULTS.guards, guard)))
+    async with visitor(home.data) as client:
+        page = read((await client.get("/routes/triage/promote")).text).words
+        told = page.partition("Not passed yet")[2].partition("You overrule")[0]
+        assert ["quality" in told, "errors" in told, "judge bias" in told] == [False, True, True]
+
+
+async def test_what_is_not_tested_is_not_called_unknown(home: ConsoleHouse) -> None:
+    """Cost is what was paid: it has no evidence and no interval to wait for."""
+    cost = replace(GATES[3], log10_e=None, lower=None, upper=None)
+    stand(home.data, replace(RESULTS, gates=(*RESULTS.gates, cost)))
+    async with visitor(home.data) as client:
+        for path in ("/routes/triage", "/routes/triage/report"):
+            assert "not tested" in read((await client.get(path)).text).words, path
