@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     missing = [path for path in arguments.files if not path.is_file()]
     if missing:
         what = "a folder, and no file" if missing[0].is_dir() else "no such file"
-        raise DataDirError(f"{missing[0]}: {what}. hint: nothing was imported")
+        raise DataDirError(f"{missing[0]}: {what}. hint: docs/importing.md says how to get one; nothing was imported")
     route_of: RouteOf = (lambda _path, _body: arguments.route) if arguments.route else _matched(settings)
     now, data = clock.wall(), context.made(arguments)
     intake = LogImport(
