@@ -42,9 +42,7 @@ def _said(words: list[str]) -> int:
         except OutputFailedError as error:
             say(str(error), as_json="--json" in words)
             return 1
-        except (
-            PermissionError
-        ) as error:  # of any file that a command looks at on its way: `is it there?` raises it, too
+        except PermissionError as error:  # of what a command looks at on its way: `exists` raises it, too
             say(refused(error), as_json="--json" in words)
             return 1
         except KeyboardInterrupt:
