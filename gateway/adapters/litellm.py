@@ -318,7 +318,7 @@ def load_litellm() -> Any:
     try:
         version = importlib.metadata.version("litellm")
     except importlib.metadata.PackageNotFoundError:
-        sys.exit("litellm is not installed. hint: pip install 'crossfade[litellm]'")
+        sys.exit('litellm is not installed. hint: install the extra `litellm` (README, "Install")')
     if version in BANNED_VERSIONS:
         sys.exit(
             f"litellm {version} contains malware (MAL-2026-2144) and was not imported. hint: install another version"

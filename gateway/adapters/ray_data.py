@@ -90,7 +90,7 @@ def _started() -> Any:
         ray: Any = importlib.import_module("ray")
         importlib.import_module("ray.data")
     except ModuleNotFoundError as error:
-        raise RayError("this needs Ray. hint: pip install 'crossfade[ray]'") from error
+        raise RayError('this needs Ray. hint: install the extra `ray` (README, "Install")') from error
     _hush()
     if not ray.is_initialized():
         try:

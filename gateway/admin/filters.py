@@ -19,6 +19,8 @@ TEXT_S = 7 * 86_400.0
 """Words of the text are looked for within a week at most: it means reading every prompt."""
 MAX_VALUE = 400
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SLACK_S = 2 * 86_400.0
+"""What is looked at beside a moment, as days of the records and other time zones: it has a date, too."""
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _TOKEN = re.compile(r'(\w+):(?:"([^"]*)"|(\S+))|(\S+)')
 _NUMBER = re.compile(r"(>=|<=|>|<)?(-?\d{1,12}(?:\.\d{1,6})?)(ms|s)?", re.ASCII)
@@ -104,9 +106,11 @@ def moment(text: str, *, now: float) -> float:
         return grained(now - long_s, long_s)
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        at = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        _ = datetime.fromtimestamp(at - _SLACK_S, UTC), datetime.fromtimestamp(at + _SLACK_S, UTC)
+    except (ValueError, OverflowError) as error:
         raise FilterError(f"{text[:40]!r} is no moment. hint: 24h, 7d, or 2026-11-29T12:00") from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return at
 
 
 def window(given: Mapping[str, str], *, now: float, usual: str | None = None) -> Window:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from gateway.cli.overview import overview
 from gateway.cli.parser import Parser
-from gateway.cli.values import between, count, days, lasting, stated, whole
+from gateway.cli.values import at_once, between, count, days, lasting, stated, whole
 from policies.terms import SCOPES
 from records.dataset.formats import FORMATS
 from records.importers.sources import SOURCES
@@ -391,7 +391,9 @@ def _eval(parser: Parser) -> None:
     ask.add_argument(
         "--within", type=lasting, default=3600.0, metavar="TIME", help="start no new call after this time (default: 1h)"
     )
-    ask.add_argument("--in-flight", type=count, metavar="N", help="questions at the same time (default: the policy's)")
+    ask.add_argument(
+        "--in-flight", type=at_once, metavar="N", help="questions at the same time (default: the policy's)"
+    )
     _engine(ask)
     for each in (add, listing, draw, ask):
         _add_context(each)
@@ -459,7 +461,7 @@ def _train(parser: Parser) -> None:
     sweep.add_argument(
         "--dry-run", action="store_true", help="print configurations and rounds; install, write and train nothing"
     )
-    sweep.add_argument("--jobs", type=count, default=1, metavar="N", help="trainings at the same time (default: 1)")
+    sweep.add_argument("--jobs", type=at_once, default=1, metavar="N", help="trainings at the same time (default: 1)")
     sweep.add_argument(
         "--max-tokens", type=count, default=64, metavar="N", help="most tokens of an answer (default: 64)"
     )
@@ -513,7 +515,7 @@ def _replay(parser: Parser) -> None:
     parser.add_argument(
         "--within", type=lasting, default=3600.0, metavar="TIME", help="start no new call after this time (default: 1h)"
     )
-    parser.add_argument("--in-flight", type=count, metavar="N", help="calls at the same time (default: the policy's)")
+    parser.add_argument("--in-flight", type=at_once, metavar="N", help="calls at the same time (default: the policy's)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="file for the comparisons: .jsonl or .parquet")
     _engine(parser)
     _add_context(parser)

@@ -208,7 +208,7 @@ def _show_faults(faults: FirstFaults, *, as_json: bool) -> None:
         print(json.dumps(rows))
         return
     for path, fault, more in shown:
-        print(f"{path}:{fault.line}: {fault.text}")
+        print(f"{path}:{fault.line}: {fault.text}" if fault.line else f"{path}: {fault.text}")
         if more:
             print(f"{path}: … and {more:,} more like it")
 

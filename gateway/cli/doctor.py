@@ -52,7 +52,9 @@ def findings(arguments: argparse.Namespace) -> Iterator[CheckResult]:
     except SettingsError as error:
         yield CheckResult("failure", "settings", str(error))
         return
-    yield CheckResult("ok", "settings", f"{len(settings.upstreams)} upstreams, default {settings.default_name}")
+    yield CheckResult(
+        "ok", "settings", f"{counted(len(settings.upstreams), 'upstream')}, default {settings.default_name}"
+    )
     data = DataDir(settings.data)
     yield from checkup.storage(settings, data)
     yield from checkup.files(settings, os.environ)

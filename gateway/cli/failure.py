@@ -6,6 +6,7 @@ Stdout is for data alone: it holds the whole of it, or what there is, or nothing
 """
 
 import argparse
+import importlib
 import json
 import sys
 
@@ -15,10 +16,20 @@ HINT = "hint: "
 """What our errors put before what to do."""
 
 
+NOT_THIS_USER = "run it as the user who runs `crossfade serve`, or name what this user may read and write"
+"""What to do where the system refuses a file."""
+
+
 def failed(error: object, arguments: argparse.Namespace) -> int:
     """Say it as the command's options ask for. Returns 1, the exit code of what is refused or failing."""
-    say(str(error), as_json=arguments.json)
+    say(refused(error) if isinstance(error, OSError) else str(error), as_json=arguments.json)
     return 1
+
+
+def refused(error: OSError) -> str:
+    """What the system refuses, with what to do; whose words are loaded only where there is need of them."""
+    said: str = importlib.import_module("gateway.node.plain_error").plain(error)
+    return f"{said}. {HINT}{NOT_THIS_USER}" if isinstance(error, PermissionError) and HINT not in said else said
 
 
 def say(text: str, *, as_json: bool) -> None:

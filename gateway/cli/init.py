@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from gateway.config import policies_home
+from gateway.node.plain_error import plain
 
 SETTINGS = """\
 # Settings of this Crossfade. What should happen to traffic is said in crossfade-policies/.
@@ -61,13 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
         path = root / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        except FileExistsError:
+            fd = _opened(path)
+        except OSError as error:
+            print(f"{plain(error)}. hint: name a directory this user may write", file=sys.stderr)
+            return 1
+        if fd is None:
             print(f"{path} is there already: left as it is", file=sys.stderr)
             continue
-        except OSError as error:
-            print(f"{path}: {error.strerror}. hint: name a directory this user may write", file=sys.stderr)
-            return 1
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(text)
         print(path)
@@ -75,3 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(left, file=sys.stderr)
     print("Next: name your upstream in crossfade.yaml, then crossfade doctor, then crossfade serve", file=sys.stderr)
     return 0
+
+
+def _opened(path: Path) -> int | None:
+    """The new file; None: there is one of this name."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        return None

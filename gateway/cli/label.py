@@ -48,8 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
         drawn = queue.drawn(task, now=clock.wall())
         votes = queue.votes(route=task.route)
         agreement = queue.agreement([vote for vote in votes if vote.pool == "random"])
-    except (SettingsError, DataDirError, FilterError, StateError, TooSlowError, LabelsFullError, duckdb.Error) as error:
+    except (SettingsError, DataDirError, FilterError, StateError, TooSlowError, LabelsFullError) as error:
         return failed(error, arguments)
+    except duckdb.Error as error:
+        return failed(f"{error}. hint: may this user read them? If files were just merged, do it again", arguments)
     if not drawn:
         return failed(
             f"There is no pair of {task.route} to judge in 30 d. hint: `crossfade status` names routes", arguments

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from gateway.cli.arguments import COMMANDS, command_line
-from gateway.cli.failure import INTERRUPTED, say
+from gateway.cli.failure import INTERRUPTED, refused, say
 from gateway.cli.output import EXIT_CODE, CommandOutput, OutputClosedError, OutputFailedError
 from gateway.cli.parser import UsageError
 from gateway.ending import Ending
@@ -41,6 +41,9 @@ def _said(words: list[str]) -> int:
             return EXIT_CODE
         except OutputFailedError as error:
             say(str(error), as_json="--json" in words)
+            return 1
+        except PermissionError as error:  # of what a command looks at on its way: `exists` raises it, too
+            say(refused(error), as_json="--json" in words)
             return 1
         except KeyboardInterrupt:
             return INTERRUPTED

@@ -20,6 +20,7 @@ from gateway.cli.progress import counted
 from gateway.config.policy_file import contenders, read_file, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
+from gateway.node.plain_error import plain
 from policies import explain
 from policies.compile import decision_rules
 from policies.contenders import named_candidates
@@ -100,7 +101,7 @@ def _given(name: str, candidates: Collection[str]) -> tuple[list[Told], bool]:
         with _opened(name) as lines:
             return _pairs(name, lines, candidates)
     except (EOFError, zlib.error, OSError) as error:
-        reason = error.strerror or error if isinstance(error, OSError) else error
+        reason = error if not isinstance(error, OSError) else plain(OSError(error.errno, error.strerror or str(error)))
         raise PairError(f"{name}: {reason}. hint: JSON lines, gzipped or not") from error
 
 

@@ -41,8 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
             return look(ask, data, inputs, now=now, route=arguments.route)
 
         found = Store(data.records, context.warn_of_damage).read(found_in)
-    except (SettingsError, DataDirError, ValueError, OSError, duckdb.Error) as error:
+    except (SettingsError, DataDirError, ValueError, OSError) as error:
         return failed(error, arguments)
+    except duckdb.Error as error:
+        return failed(f"{error}. hint: may this user read them? If files were just merged, do it again", arguments)
     if arguments.route and not found:
         return failed(
             f"Nothing is recorded of {arguments.route}, and no policy has it. hint: `crossfade readiness` lists routes",

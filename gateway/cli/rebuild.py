@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import duckdb
 
@@ -39,6 +39,10 @@ class RebuildOutcome:
     """Made again."""
     missing: int
     """Not in the records (yet)."""
+    forgotten: int
+    """Of exchanges that were erased since: they count no more."""
+    unreadable: int
+    """In the records, in words that nobody can read."""
     differs: list[str]
     """From what is kept; empty: it agrees."""
     written: bool = False
@@ -46,7 +50,7 @@ class RebuildOutcome:
     @property
     def agrees(self) -> bool:
         """Whether what is kept is what the records say."""
-        return not self.differs and not self.missing
+        return not self.differs and not self.missing and not self.unreadable
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,16 +83,17 @@ def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write
     read = None if kept is None else unpack(kept)
     rules = read.rules if read is not None else _last_rules(store, route)
     if rules is None:
-        return RebuildOutcome(route, 0, 0, ["neither what is kept nor the records say by which rules to count"])
+        return RebuildOutcome(route, 0, 0, 0, 0, ["neither what is kept nor the records say by which rules to count"])
     up_to = kept.seq if kept is not None and read is not None else EVERYTHING
     with progress(route, None if up_to == EVERYTHING else up_to) as done:
         made = replay(store, route, rules, history=read_rollout(stored).history, up_to_seq=up_to, watch=done)
-    missing = 0 if up_to == EVERYTHING else up_to - made.observed - made.left
+    seen = made.observed + made.left + made.forgotten + made.unreadable
+    missing = 0 if up_to == EVERYTHING else up_to - seen
     if read is None:
         differs = ["what is kept cannot be read" if kept is not None else "nothing is kept"]
     else:
         differs = differences(read.evidence, _brought_to(made, read.evidence, rules))
-    told = RebuildOutcome(route, made.observed, missing, differs)
+    told = RebuildOutcome(route, made.observed, missing, made.forgotten, made.unreadable, differs)
     if told.agrees or not write:
         return told
     return _write(told, _snapshot(stored, made, kept, rules, store), shared)
@@ -132,7 +137,7 @@ def _write(told: RebuildOutcome, fresh: Snapshot, shared: SharedState) -> Rebuil
         return told
     written = shared.keep_snapshot(told.route, fresh, epoch=epoch)
     shared.resign(NODE)
-    return RebuildOutcome(told.route, told.observations, told.missing, told.differs, written)
+    return replace(told, written=written)
 
 
 def _print(told: list[RebuildOutcome]) -> None:
@@ -142,6 +147,10 @@ def _print(told: list[RebuildOutcome]) -> None:
         word = "agrees" if each.agrees else "written" if each.written else "DIFFERS"
         print(f"{each.route}: {word}, {each.observations} observations made again")
         if each.missing:
-            print(f"  {each.missing} are not in the records. hint: they come within seconds; else they are lost")
+            print(f"  not in the records: {each.missing}. hint: they come within seconds; else they are lost")
+        if each.forgotten:
+            print(f"  erased since: {each.forgotten} (`crossfade records forget`): what is kept still counts them")
+        if each.unreadable:
+            print(f"  not readable in the records: {each.unreadable}")
         for what in each.differs:
             print(f"  {what}")

@@ -199,7 +199,8 @@ def _hours(arguments: argparse.Namespace) -> int:
         return 0
     _print_hours(rows)
     if not rows:
-        print("No hours are recorded. hint: state them under `prices.candidate` in crossfade.yaml", file=sys.stderr)
+        hint = "state `prices.candidate` in crossfade.yaml; an hour is there once it is over"
+        print(f"No hours are recorded yet. hint: {hint}", file=sys.stderr)
     return 0
 
 
@@ -236,7 +237,7 @@ def _forget(arguments: argparse.Namespace) -> int:
         found["stale_datasets"] = done.stale
         print(json.dumps(found))
     else:
-        print(f"{done.exchanges} exchanges removed; nothing more will be recorded of this {kind}")
+        print(f"{layout.counted(done.exchanges, 'exchange')} removed; nothing more will be recorded of this {kind}")
     for path in done.set_aside:
         print(
             f"ALARM: {data.records / path} cannot be read, and may hold rows of this {kind}. hint: it is set aside and "

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     missing = [path for path in arguments.files if not path.is_file()]
     if missing:
         what = "a folder, and no file" if missing[0].is_dir() else "no such file"
-        raise DataDirError(f"{missing[0]}: {what}. hint: nothing was imported")
+        raise DataDirError(f"{missing[0]}: {what}. hint: docs/importing.md says how to get one; nothing was imported")
     if arguments.route and (wrong := slip(arguments.route, arguments)):
         print(f"WARNING: {wrong}", file=sys.stderr)  # its policy may be written later, from these very records
     route_of: RouteOf = (lambda _path, _body: arguments.route) if arguments.route else _matched(settings)

@@ -27,8 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
         wanted = [arguments.all, arguments.lines]
         query = kinds_query("(? OR route = '')")
         rows = Store(data.records, context.warn_of_damage).read(lambda views: views.execute(query, wanted).fetchall())
-    except (SettingsError, OSError, duckdb.Error) as error:
+    except (SettingsError, OSError) as error:
         return failed(error, arguments)
+    except duckdb.Error as error:
+        return failed(f"{error}. hint: may this user read them? If files were just merged, do it again", arguments)
     kinds = [(kind, prompt_outline(CHAT, kind.request_json)) for kind in map(kind_of, rows)]
     if arguments.json:
         print(json.dumps([_fields(kind, outline) for kind, outline in kinds]))

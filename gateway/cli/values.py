@@ -11,6 +11,10 @@ from collections.abc import Callable
 
 _HOURS = {"d": 1.0, "h": 24.0}
 """Parts of a day by their letter."""
+MOST = 10**15
+"""More than there is of anything, and less than what a database, a file or an iterator counts to."""
+MOST_AT_ONCE = 10_000
+"""Calls at the same time: each has a task and a connection of its own."""
 
 
 def count(text: str) -> int:
@@ -19,7 +23,16 @@ def count(text: str) -> int:
     Raises:
         ArgumentTypeError: it is none.
     """
-    return _whole(text, 1)
+    return _whole(text, 1, MOST)
+
+
+def at_once(text: str) -> int:
+    """A number of things at the same time: 1 to 10,000.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return _whole(text, 1, MOST_AT_ONCE)
 
 
 def whole(text: str) -> int:
@@ -28,7 +41,7 @@ def whole(text: str) -> int:
     Raises:
         ArgumentTypeError: it is none.
     """
-    return _whole(text, 0)
+    return _whole(text, 0, MOST)
 
 
 def between(least: float, most: float = math.inf) -> Callable[[str], float]:
@@ -87,11 +100,12 @@ def lasting(text: str) -> float:
     return found
 
 
-def _whole(text: str, least: int) -> int:
+def _whole(text: str, least: int, most: int) -> int:
     try:
         found = int(text)
     except ValueError:
         found = least - 1
-    if found < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is out of range. hint: a whole number, {least} or more")
+    if not least <= found <= most:
+        said = f"{most:,} at most" if found > most else f"{least} or more"
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range. hint: a whole number, {said}")
     return found

@@ -57,4 +57,6 @@ def lacking() -> str:
         found = importlib.util.find_spec(PACKAGE)
     except ModuleNotFoundError:
         found = None
-    return "" if found is not None else f"{PACKAGE} is not installed. hint: install the extra: crossfade[otel]"
+    return (
+        "" if found is not None else f'{PACKAGE} is not installed. hint: install the extra `otel` (README, "Install")'
+    )

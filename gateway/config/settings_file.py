@@ -42,6 +42,8 @@ def find(named: str | None, environment: Mapping[str, str]) -> Path | None:
         if near := get_close_matches(PATH_VARIABLE, ours, n=1, cutoff=_NEARLY):  # else the defaults would be served
             raise SettingsError(FileProblem(near[0], None, "no variable of ours", f"did you mean {PATH_VARIABLE}?"))
         return DEFAULT_PATH if DEFAULT_PATH.exists() else None
+    if Path(wanted).is_dir():
+        raise SettingsError(FileProblem(wanted, None, "a folder, and no file", "name the crossfade.yaml in it"))
     if not Path(wanted).is_file():
         raise SettingsError(FileProblem(wanted, None, "no such file", "`crossfade init` writes one to start from"))
     return Path(wanted)

@@ -115,11 +115,20 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, max_bytes:
             data = file.read(max_bytes + 1)
         text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise YamlFileError(FileProblem(name, None, f"cannot be read: {reason}")) from error
+        reason, hint = _unreadable(error)
+        raise YamlFileError(FileProblem(name, None, f"cannot be read: {reason}", hint)) from error
     if len(data) > max_bytes:
         raise YamlFileError(FileProblem(name, None, f"longer than {max_bytes} bytes"))
     return parse(text, name, environment)
+
+
+def _unreadable(error: OSError | UnicodeDecodeError) -> tuple[str, str]:
+    """Why a file cannot be read, and what to do."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8", "save it as UTF-8"
+    if isinstance(error, IsADirectoryError):
+        return "a folder, and no file", "name a file in it"
+    return error.strerror or str(error), "is the path right, and may this user read it?"
 
 
 def parse(text: str, name: str, environment: Mapping[str, str] | None = None) -> Document:

@@ -194,7 +194,9 @@ def _wanted(settings: Settings) -> set[str]:
 def _litellm(subject: str) -> CheckResult:
     """Litellm itself reaches its provider; here it is enough that it is there."""
     if importlib.util.find_spec("litellm") is None:
-        return CheckResult("failure", subject, "litellm is not installed", "install the extra: crossfade[litellm]")
+        return CheckResult(
+            "failure", subject, "litellm is not installed", 'install the extra `litellm` (README, "Install")'
+        )
     return CheckResult("ok", subject, "through litellm")
 
 

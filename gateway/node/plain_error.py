@@ -1,8 +1,18 @@
 """What the operating system refuses, in the words of a person: the file first, and no number of an error."""
 
+import errno
+
+_WORDS = {
+    errno.EEXIST: "is a file that is there already",
+    errno.ENOTDIR: "a part of this path is a file, and no folder",
+    errno.EISDIR: "a folder, and no file",
+}
+"""Where the system's own words need a second reading: `File exists` is what a folder says that cannot be made."""
+
 
 def plain(error: Exception) -> str:
     """`gone.jsonl: No such file or directory`; of any other error what it says itself."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+        said = _WORDS.get(error.errno or 0, error.strerror)
+        return said if error.filename is None else f"{error.filename}: {said}"
     return str(error)

@@ -28,7 +28,7 @@ def rendered(recipe: str, settings: Mapping[str, object]) -> str:
     """The recipe with these settings.
 
     Raises:
-        ValueError: it has no such setting.
+        ValueError: it has no such setting, or one of another kind.
     """
     text = (RECIPES / recipe).read_text("utf-8")
     block = _block(text)
@@ -37,6 +37,10 @@ def rendered(recipe: str, settings: Mapping[str, object]) -> str:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1) or [", ".join(known)]
             raise ValueError(f"{recipe} has no setting {name.lower()}. hint: {near[0].lower()}")
+    held = settings_in(text)
+    for name, wanted in settings.items():
+        if name in held and not _is_such(held[name], wanted):
+            raise ValueError(f"{name.lower()} = {wanted!r}: of another kind. hint: such as {held[name]!r}")
     return text.replace(
         block,
         _ASSIGNED.sub(
@@ -97,6 +101,17 @@ def settings_in(script: str) -> dict[str, object]:
         with contextlib.suppress(ValueError, SyntaxError):
             held[name] = ast.literal_eval(said)
     return held
+
+
+def _is_such(held: object, wanted: object) -> bool:
+    """Whether a value is of the kind that stands there: words are no number, and 2.5 is no whole one."""
+    if isinstance(held, bool):
+        return isinstance(wanted, bool)
+    if isinstance(held, int):
+        return isinstance(wanted, int) and not isinstance(wanted, bool)
+    if isinstance(held, float):
+        return isinstance(wanted, int | float) and not isinstance(wanted, bool)
+    return True
 
 
 def contradictions(script: str, settings: Mapping[str, object]) -> list[str]:

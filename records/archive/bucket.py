@@ -33,7 +33,7 @@ def lacking() -> str:
     """What has to be installed before an archive can be used; empty: nothing."""
     if importlib.util.find_spec(PACKAGE) is not None:
         return ""
-    return f"an archive needs {PACKAGE}. hint: install the extra: crossfade[archive]"
+    return f'an archive needs {PACKAGE}. hint: install the extra `archive` (README, "Install")'
 
 
 def place_of(url: str) -> str:

@@ -58,7 +58,7 @@ class ArchiveFetch:
         nodes = [name for name in self.bucket.folders() if is_node(name)]
         here = {path for node in nodes for path in self._fetch_node(node)}
         if not self.count.nodes:
-            raise ArchiveError(f"{self.bucket.url} holds no node's records. hint: does a gateway have it as `archive`?")
+            raise ArchiveError("it holds no node's records. hint: does a gateway have it as `archive`?")
         for path in here:
             if (fresh := _hidden(path)).exists():
                 fresh.rename(path)

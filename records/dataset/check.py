@@ -72,7 +72,7 @@ def check_file(path: Path, shape: TrainingFormat, *, least: int | None = None) -
             yield Fault(number, text)
     least = shape.least if least is None else least
     if number < least:
-        yield Fault(0, f"{number} examples; trainers take {least} or more")
+        yield Fault(0, f"{number} example{'' if number == 1 else 's'}; trainers take {least} or more")
 
 
 def lines_of_file(path: Path) -> Iterator[bytes]:

@@ -27,7 +27,9 @@ class NearDuplicates:
         try:
             self._library: Any = importlib.import_module("datasketch")
         except ModuleNotFoundError as error:
-            raise ValueError("near duplicates need datasketch. hint: pip install 'crossfade[near]'") from error
+            raise ValueError(
+                'near duplicates need datasketch. hint: install the extra `near` (README, "Install")'
+            ) from error
         self._likeness = likeness
         self._index = self._library.MinHashLSH(threshold=likeness, num_perm=_PERMUTATIONS)
         self._sketches: dict[int, Any] = {}

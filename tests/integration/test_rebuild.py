@@ -17,6 +17,9 @@ from gateway.control.operations.orders import OrderClock, operate
 from gateway.control.state.port import QueuedOrder
 from gateway.control.state.sqlite import SqliteState
 from policies.evidence import Evidence
+from records.erasure import Subject
+from records.forgetting import carry_out, wish
+from records.store import Store
 from tests.faults.loop_kills import KilledError, Seam, survive
 from tests.rooms.loop_room import POLICY, Room
 from tests.rooms.recording import Place
@@ -175,6 +178,20 @@ def test_a_wrong_count_is_named(room: Room, capsys: pytest.CaptureFixture[str]) 
     damage(room, zlib.compress(text.replace(b'"units":%d' % units, b'"units":%d' % (units + 1000))))
     assert rebuilt(room) == 1
     assert f"count units: {units} instead of {units + 1000}" in capsys.readouterr().out
+
+
+def test_what_was_erased_is_told_as_erased_and_not_as_lost(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
+    """`records forget` empties an exchange's observation; its place in the order is there, and nothing is missing."""
+    store = Store(room.root / "records")
+    query = "SELECT event_json FROM observations_all WHERE event_json <> '' ORDER BY seq DESC LIMIT 1"
+    ((event,),) = store.read(lambda views: views.execute(query).fetchall())
+    wish(store, Subject("exchange", json.loads(event)["id"], 0.0))
+    carry_out(store)
+    rebuilt(room, "--json")
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["missing"], told["forgotten"], told["unreadable"]) == (0, 1, 0)
+    rebuilt(room)
+    assert "erased since: 1 (`crossfade records forget`)" in capsys.readouterr().out
 
 
 def test_while_somebody_leads_nothing_is_written(

@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,21 @@ def test_targets_of_make_are_there(page: Path) -> None:
     known = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = set(re.findall(r"(?:^|`|&& )make ([a-z][\w-]*)", page.read_text("utf-8"), re.MULTILINE))
     assert named - known == set()
+
+
+def test_extras_are_those_there_are_and_come_from_the_clone() -> None:
+    """An extra that a page or a message asks for is one of pyproject.toml, and README says how to install each.
+
+    `pip install 'crossfade[x]'` asks an index that has no such package of ours, or somebody else's.
+    """
+    known = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"])
+    code = [path for each in ("gateway", "records", "shadow", "policies") for path in (ROOT / each).rglob("*.py")]
+    texts = {path: path.read_text("utf-8") for path in [*PAGES, *code] if path.name != "CHANGELOG.md"}
+    named = {extra for text in texts.values() for extra in re.findall(r"the extra `(?:crossfade\[)?(\w+)", text)}
+    assert named == known
+    assert known == set(re.findall(r"`(\w+)`", texts[ROOT / "README.md"].partition("*extra*:")[2].partition(".")[0]))
+    asking = [path for path, text in texts.items() if re.search(r"(?:pip|uv tool) install [^\n]*\bcrossfade\[", text)]
+    assert asking == []
 
 
 @EVERY

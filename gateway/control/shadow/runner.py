@@ -315,7 +315,7 @@ class Runner:
 
     def _shows_no_queue(self, upstream: str, names: str) -> None:
         """An engine's page has none of the gauges: nothing is ever paused for it."""
-        hint = f"its /metrics shows neither {names}: is that switched on there? `pause_when` does nothing until it is"
+        hint = f"its /metrics shows no {names}: is that switched on there? `pause_when` does nothing until it is"
         self.log.alarm("shadow.no_queue_shown", upstream=upstream, hint=hint)
 
     def _cannot_say(self, error: OSError) -> None:

@@ -45,6 +45,13 @@ def test_since_when(since: str, expected: float | None) -> None:
     assert window({}, now=NOW, usual="1h").since == pytest.approx(NOW - 3600, abs=4)
 
 
+@pytest.mark.parametrize("since", ["0001-01-01", "9999-12-31T23:59:59", "99999-01-01", "yesterday", "7 d", "-1d"])
+def test_what_is_no_moment_is_refused(since: str) -> None:
+    """Nor is what has no day before it or after it: the records are looked at by days."""
+    with pytest.raises(FilterError, match=r"is no moment\. hint: 24h, 7d, or 2026-11-29T12:00"):
+        window({"since": since}, now=NOW)
+
+
 def test_questions_of_one_minute_are_the_same() -> None:
     """So long ago begins a thousandth of it earlier at most, never later, and is one moment for as long."""
     found = [window({"since": "30d"}, now=NOW + second).since for second in range(0, 2592 * 3, 100)]

@@ -59,6 +59,9 @@ def test_no_option_takes_a_number_that_is_none() -> None:
     ]
     assert taken == []
     assert len(kinds) > 30
+    whole_numbers = [(where, kind) for where, kind in kinds if is_taken(kind, "7") and isinstance(kind("7"), int)]
+    assert [where for where, kind in whole_numbers if is_taken(kind, "9" * 24)] == []  # nothing counts as far
+    assert len(whole_numbers) > 10
 
 
 def test_no_name_is_an_empty_word() -> None:

@@ -29,7 +29,9 @@ def test_init_where_nothing_can_be_written(capsys: pytest.CaptureFixture[str]) -
     """`init` refuses a place it cannot write with what to do."""
     Path("file").touch()
     assert main(["init", "file"]) == 1
-    assert "hint" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "file: is a file that is there already. hint: name a directory this user may write\n"
+    )
 
 
 @pytest.mark.parametrize("trial", [False, True])

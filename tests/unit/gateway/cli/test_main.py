@@ -372,6 +372,57 @@ def test_every_failure_has_one_shape_under_json(capsys: pytest.CaptureFixture[st
         assert json.loads(capsys.readouterr().err)["error"]["message"], words
 
 
+CLOSED_TO_ME = """
+import ctypes, json, os, sys, tempfile
+from gateway.cli import arguments, main
+from gateway.control.operations import orders
+
+orders.ANSWER_S = orders.ROLLBACK_S = 0.0  # there is no leader to wait for
+for command in arguments.COMMANDS.values():
+    __import__(f"gateway.cli.{command.module}")
+if not os.geteuid():  # root reads what is closed to all: without these two rights it does not
+    libc, head, held = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert not libc.capget(head, held)
+    held[0] &= ~0b110
+    assert not libc.capset(head, held)
+for words in json.loads(sys.argv[1]):
+    with tempfile.TemporaryFile() as data, tempfile.TemporaryFile() as talk:
+        child = os.fork()
+        if not child:
+            os.dup2(data.fileno(), 1)
+            os.dup2(talk.fileno(), 2)
+            os._exit(main.main(words))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        talk.seek(0)
+        print(json.dumps([words, code, talk.read().decode()]), flush=True)
+"""
+"""Each command in a process of its own, as a user to whom a folder or a file of mode 0 is closed."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root's rights are taken by Linux's own call")
+@pytest.mark.parametrize("closed", ["data", "state", "records", "settings"])
+def test_what_is_closed_to_this_user_is_said_and_what_to_do(ready: DataDir, closed: str) -> None:
+    """Whatever of the data directory a command looks at first, and the settings: one line, a hint, no traceback."""
+    path = {"data": ready.root, "state": ready.state, "records": ready.records, "settings": Path("crossfade.yaml")}
+    asked = [[*words, *more.split(), "--json"] for words, more in REFUSED.items() if words != ("eval", "run")]
+    mode = path[closed].stat().st_mode
+    path[closed].chmod(0)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", CLOSED_TO_ME, json.dumps(asked)],
+            capture_output=True, text=True, check=True, timeout=PATIENCE_S, env={"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    finally:
+        path[closed].chmod(mode)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) == len(asked)
+    assert [each for each in found if each[1] not in (0, 1) or "Traceback" in each[2] or "[Errno" in each[2]] == []
+    last = [talk.splitlines()[-1] for _, code, talk in found if code and ("denied" in talk or "unable" in talk)]
+    denied = [json.loads(line)["error"] for line in last]
+    assert [each for each in denied if each["hint"] is None and "hint: " not in each["message"]] == []
+    assert len(denied) >= 3
+
+
 def test_a_pdf_is_left_to_a_browser(capsys: pytest.CaptureFixture[str]) -> None:
     """`report --pdf` makes none, and says with which commands one comes of the HTML; so does its help."""
     assert main(["report", "triage", "--pdf"]) == 1

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.cli.values import between, count, days, lasting, whole
+from gateway.cli.values import at_once, between, count, days, lasting, whole
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,8 @@ def test_a_word_is_its_number(kind: Callable[[str], float], text: str, found: fl
         (count, "0", "'0' is out of range. hint: a whole number, 1 or more"),
         (count, "2.5", "'2.5' is out of range. hint: a whole number, 1 or more"),
         (whole, "-1", "'-1' is out of range. hint: a whole number, 0 or more"),
+        (count, "9" * 24, f"'{'9' * 24}' is out of range. hint: a whole number, 1,000,000,000,000,000 at most"),
+        (at_once, "10001", "'10001' is out of range. hint: a whole number, 10,000 at most"),
         (between(0), "-1", "'-1' is out of range. hint: a number, 0 or more"),
         (between(0, 1), "7", "'7' is out of range. hint: a number, 0 to 1"),
         (lasting, "1", "'1' must be a duration. hint: a number and its unit: 800ms, 1.5s, 30m, 1h, 14d"),

@@ -222,6 +222,8 @@ def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find(None, {}) == Path("crossfade.yaml")
     Path("other.yaml").touch()
     assert find(None, {"CROSSFADE_CONFIG": "other.yaml"}) == Path("other.yaml")
+    with pytest.raises(SettingsError, match=r"a folder, and no file(.|\n)*hint: name the crossfade.yaml in it"):
+        find(str(tmp_path), {})
     with pytest.raises(SettingsError, match="no such file"):
         find("missing.yaml", {})
 

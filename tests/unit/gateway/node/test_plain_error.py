@@ -23,3 +23,19 @@ def test_an_error_that_the_system_does_not_number_says_what_it_says(error: Excep
 def test_an_error_of_no_file_is_its_reason():
     """As of a full disk."""
     assert plain(OSError(28, "No space left on device")) == "No space left on device"
+
+
+def test_what_the_system_says_in_riddles_is_said_plainly(tmp_path: Path):
+    """`File exists` of a folder that cannot be made, and a file in the middle of a path: the file is the fault."""
+    file = tmp_path / "file"
+    file.touch()
+    said: list[str] = []
+    for refused in (file.mkdir, (file / "below").read_bytes, tmp_path.read_bytes):
+        with pytest.raises(OSError, match=r"\[Errno") as error:
+            refused()
+        said.append(plain(error.value))
+    assert said == [
+        f"{file}: is a file that is there already",
+        f"{file / 'below'}: a part of this path is a file, and no folder",
+        f"{tmp_path}: a folder, and no file",
+    ]

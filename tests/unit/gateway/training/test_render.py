@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.training.render import RECIPES, contradictions, job, names, rendered, value, write, write_comparators
+from gateway.training.render import (
+    RECIPES,
+    contradictions,
+    job,
+    names,
+    rendered,
+    settings_in,
+    value,
+    write,
+    write_comparators,
+)
 from tests.rooms.waiting import await_true
 
 SCRIPTS = sorted(path.name for path in RECIPES.glob("*.py"))
@@ -43,10 +53,14 @@ def test_a_script_is_short_and_imports_nothing_of_ours(recipe: str):
     assert ast.get_docstring(tree)
 
 
+OTHERS: dict[type, object] = {bool: False, int: 7, float: 2}
+
+
 @pytest.mark.parametrize("recipe", SCRIPTS)
 def test_every_setting_can_be_set(recipe: str):
     """Each name of the block gets its value there, and nothing else changes."""
-    settings = {name: f"it's {name}" for name in names(recipe)}
+    held = settings_in((RECIPES / recipe).read_text("utf-8"))
+    settings = {name: OTHERS.get(type(held.get(name)), f"it's {name}") for name in names(recipe)}
     scope = {
         node.targets[0].id: ast.literal_eval(node.value)
         for node in ast.parse(rendered(recipe, settings)).body
@@ -76,6 +90,16 @@ def test_a_setting_that_there_is_not_is_refused():
     """With the one that was probably meant."""
     with pytest.raises(ValueError, match="hint: epochs"):
         rendered("train_sft.py", {"EPOCH": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("EPOCHS", "many"), ("EPOCHS", None), ("EPOCHS", True), ("BATCH", 2.5), ("BATCH", "8"), ("MERGE", "no")],
+)
+def test_a_value_of_another_kind_is_refused(name: str, wanted: object):
+    """Before it stands in a script that fails on it after the environment was made."""
+    with pytest.raises(ValueError, match=rf"{name.lower()} = .*: of another kind. hint: such as "):
+        rendered("train_sft.py", {name: wanted})
 
 
 @pytest.mark.parametrize(

@@ -79,5 +79,5 @@ def test_the_extra_is_named_where_it_is_not_installed(monkeypatch: pytest.Monkey
     """Before anything is opened."""
     assert lacking() == ""
     monkeypatch.setattr(bucket_module, "PACKAGE", "no_such_package")
-    with pytest.raises(ArchiveError, match=r"crossfade\[archive\]"):
+    with pytest.raises(ArchiveError, match="install the extra `archive`"):
         open_bucket("s3://bucket")

@@ -39,5 +39,5 @@ def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.Monk
         return real(name, *more)
 
     monkeypatch.setattr(importlib, "import_module", absent)
-    with pytest.raises(ValueError, match=r"crossfade\[near\]"):
+    with pytest.raises(ValueError, match="install the extra `near`"):
         NearDuplicates(0.9)
