@@ -21,8 +21,9 @@ from gateway.ending import Ending
 
 BootT = TypeVar("BootT", bound=msgspec.Struct)
 
-TOLD = frozenset({signal.SIGHUP, signal.SIGUSR2})
-"""Signals that say something to a gateway. They would end a process without a handler, and wait until it has one."""
+ORDER_SIGNALS = frozenset({signal.SIGHUP, signal.SIGUSR2})
+"""Orders to a running gateway (reload, look at the kill file). They would end a process that has no handler yet, and
+are blocked until it has one."""
 READY = b"+"
 """What a process that serves writes to the supervisor's pipe."""
 
@@ -57,8 +58,8 @@ def read_boot(argv: Sequence[str] | None, kind: type[BootT]) -> BootT:
         return msgspec.json.decode(pipe.read(), type=kind)
 
 
-def hear_told(*numbers: signal.Signals) -> None:
-    """Be told from now on what these of `TOLD` say, earlier words included: to be called once each has a handler."""
+def unblock(*numbers: signal.Signals) -> None:
+    """Let these of `ORDER_SIGNALS` through, those that have waited, too: to be called once each has a handler."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 

@@ -53,7 +53,7 @@ def findings(arguments: argparse.Namespace) -> Iterator[CheckResult]:
         yield CheckResult("failure", "settings", str(error))
         return
     yield CheckResult(
-        "ok", "settings", f"{counted(len(settings.upstreams), 'upstream')}, default {settings.default_name}"
+        "ok", "settings", f"{layout.counted(len(settings.upstreams), 'upstream')}, default {settings.default_name}"
     )
     data = DataDir(settings.data)
     yield from checkup.storage(settings, data)

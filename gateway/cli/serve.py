@@ -18,7 +18,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import Loc
 from gateway.log import Log
 from gateway.node.datadir import DataDir, DataDirError, clear_run, held, prepare, sockets
-from gateway.process import TOLD
+from gateway.process import ORDER_SIGNALS
 from gateway.supervisor.child import forbid_core_dumps
 from gateway.supervisor.process import Supervisor
 from gateway.supervisor.programs import Modules, Programs, read_secrets
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace, modules: Modules | None = None) -> int:
     """Serve. 1: it could not start; 130: ended by Ctrl-C, in order."""
     os.umask(0o077)
     forbid_core_dumps()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)  # until the supervisor listens
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ORDER_SIGNALS)  # until the supervisor listens
     overrides = {loc: getattr(arguments, name) for name, loc in OVERRIDES.items() if getattr(arguments, name)}
     try:
         path = settings_file.find(arguments.config, os.environ)

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from gateway import clock
 from gateway.log import Log
-from gateway.process import hear_told, read_boot, say_ready
+from gateway.process import read_boot, say_ready, unblock
 from gateway.proxy.boot import Boot
 from gateway.proxy.file_budget import file_budget, raised_file_limit
 from gateway.proxy.table_watch import POLL_S
@@ -67,7 +67,7 @@ async def serve(boot: Boot, environment: Mapping[str, str], files: int) -> None:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         loop.add_signal_handler(signal.SIGINT, lambda: (stop.set(), hurry.set()))
         loop.add_signal_handler(signal.SIGUSR2, worker.kill)
-        hear_told(signal.SIGUSR2)
+        unblock(signal.SIGUSR2)
         endless = [tasks.create_task(_tick(worker))]
         if certificate is not None:
             endless.append(tasks.create_task(_follow(certificate, Log(boot.worker))))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.process import TOLD
+from gateway.process import ORDER_SIGNALS
 
 BOOT_BYTES = 1024 * 1024
 """What may be handed to a child; the pipe holds it whole, so that handing it over never waits for the child."""
@@ -156,8 +156,8 @@ def spawn(name: str, program: Program) -> Child:
     """
     boot_read, boot_write = os.pipe()
     ready_read, ready_write = os.pipe()
-    # What a child is told before it listens, or is not for it, does not end it: see `gateway.process.hear_told`.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
+    # An order that comes before a child has its handler, or is not for it, does not end it: see `gateway.process`.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ORDER_SIGNALS)
     try:
         _hand_over(boot_write, program.boot(ready_write))
         process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module

@@ -24,7 +24,7 @@ from gateway.node import supervisor_status
 from gateway.node.datadir import DataDirError
 from gateway.node.kill_file import set_kill
 from gateway.node.supervisor_status import ReloadStatus, SupervisorStatus
-from gateway.process import TOLD, hear_told
+from gateway.process import ORDER_SIGNALS, unblock
 from gateway.supervisor.admin_port import AdminChange, AdminPort, exposed_ages, health, metrics, readiness
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.front import FrontAnswer, Page
@@ -97,7 +97,7 @@ class Supervisor:
             async with asyncio.TaskGroup() as self._group:
                 for number in _SIGNALS:
                     loop.add_signal_handler(number, self._on_signal, number)
-                hear_told(*TOLD)
+                unblock(*ORDER_SIGNALS)
                 endless = [self._group.create_task(each) for each in (self._begin(), self._keep_told())]
                 how = await self._until_stopped()
                 for task in endless:

@@ -7,7 +7,6 @@ Answers `{"worker": ..., "pid": ...}`; `/held` once there is a file `let-go`; `/
 are looked for in its working directory.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -17,8 +16,7 @@ import sys
 from pathlib import Path
 
 from gateway import clock
-from gateway.process import hear_told
-from gateway.proxy import boot as boot_format
+from gateway.process import read_boot, unblock
 from gateway.proxy.boot import Boot
 from gateway.proxy.counters import INDEX, Live
 
@@ -94,7 +92,7 @@ async def run(boot: Boot) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, worker.kill)
-    hear_told(signal.SIGUSR2)
+    unblock(signal.SIGUSR2)
     if mode() != "hang":
         os.write(boot.ready_fd, b"1")
         os.close(boot.ready_fd)
@@ -110,10 +108,7 @@ async def run(boot: Boot) -> None:
 
 def main() -> int:
     """Run it as the supervisor starts it."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--boot-fd", type=int, required=True)
-    with os.fdopen(parser.parse_args().boot_fd, "rb") as pipe:
-        boot = boot_format.decode(pipe.read())
+    boot = read_boot(None, Boot)
     if mode() in ("broken", f"broken {boot.worker.partition('-')[0]}"):
         return 1
     asyncio.run(run(boot))

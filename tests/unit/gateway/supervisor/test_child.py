@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import structs
 
 from gateway import clock
 from gateway.log import Log
-from gateway.proxy import boot
 from gateway.proxy.boot import Boot
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.slot import Slot
@@ -90,7 +90,7 @@ async def test_a_word_that_comes_before_a_worker_listens_waits_for_it(reaping: l
     )  # fmt: skip
 
     def boot_of(fd: int) -> bytes:
-        return boot.encode(structs.replace(told, ready_fd=fd))
+        return msgspec.json.encode(structs.replace(told, ready_fd=fd))
 
     child = spawn("w", replace(program(module="gateway.proxy.app"), boot=boot_of))
     reaping.append(child)
