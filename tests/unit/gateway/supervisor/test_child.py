@@ -21,7 +21,7 @@ from gateway.supervisor.slot import Slot
 from policies.routing import encode
 from tests.rooms.gateway_process import JOURNAL_KEY, PEPPER
 from tests.rooms.house import table
-from tests.rooms.waiting import PATIENCE_S
+from tests.rooms.waiting import PATIENCE_S, until
 
 IDLE = "tests.fakes.idle"
 
@@ -97,7 +97,7 @@ async def test_a_word_that_comes_before_a_worker_listens_waits_for_it(reaping: l
     child.send(signal.SIGUSR2)
     child.send(signal.SIGHUP)
     assert await child.ready(PATIENCE_S)
-    assert (tmp_path / "KILL").exists()
+    await until((tmp_path / "KILL").exists)
     child.send(signal.SIGHUP)
     assert await child.stop(PATIENCE_S, signal.SIGINT) == 0
 
