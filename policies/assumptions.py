@@ -62,7 +62,7 @@ def _unfailing(rules: Rules) -> Iterator[str]:
             continue
         room = allowed * (1 - EXCEEDED)
         beyond = allowed * EXCEEDED + room / 2
-        units = stats.units_needed((beyond * (1 - beyond)) ** 0.5, room / 2)
+        units = stats.units_needed((beyond * (1 - beyond)) ** 0.5, room / 2, alpha=gate.alpha)
         yield (
             f"for {gate.name} ({gate.what}) that next to nothing fails, since what fails is beyond every limit: with "
             f"{room / 2:.2%} of failures it takes about {units:,} units, with {room:.2%} it never passes, and ends "
@@ -78,8 +78,10 @@ def _first(rules: Rules, spread: float, slices_: int) -> str:
 
 def _least(rules: Rules, spread: float, among: int) -> str:
     """What the least slice needs, in units of all the traffic, of one among so many candidates."""
-    margin, scale = min((slices.WIDER * abs(gate.margin), gate.scale) for gate in rules.gates.qualities)
-    units = stats.units_needed(spread * scale**0.5, margin)
+    margin, scale, alpha = min(
+        (slices.WIDER * abs(each.margin), each.scale, each.alpha) for each in rules.gates.qualities
+    )
+    units = stats.units_needed(spread * scale**0.5, margin, alpha=alpha)
     return (
         "no number of units"
         if units is None

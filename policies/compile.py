@@ -259,18 +259,19 @@ def _gates(policy: Policy, surroundings: Surroundings) -> rules.Gates:
     priced = gates.cost is not None and (
         surroundings.price(policy.baseline.upstream, policy.candidate.upstream) or "cost" in gates.model_fields_set
     )
-    qualities, latencies = _qualities(policy), _latencies(gates.latency, gates.alpha)
+    qualities, latencies = _qualities(policy), _latencies(gates.latency, gates.alpha_here)
     return rules.Gates(
         quality=next(iter(qualities), None),
-        validity=rules.Validity(gates.validity.margin, gates.alpha, may_be_rare=True)
+        validity=rules.Validity(gates.validity.margin, gates.alpha_here, may_be_rare=True)
         if gates.validity and checked
         else None,
-        errors=rules.Errors(gates.errors.margin, gates.alpha),
+        errors=rules.Errors(gates.errors.margin, gates.alpha_here),
         latency=next(iter(latencies), None),
-        cost=rules.Cost(gates.cost.max_ratio, gates.alpha, gates.cost.required) if gates.cost and priced else None,
+        cost=rules.Cost(gates.cost.max_ratio, gates.alpha_here, gates.cost.required) if gates.cost and priced else None,
         also_quality=qualities[1:],
         also_latency=latencies[1:],
         slices=sliced_by(policy),
+        plans_by_alpha=True,
     )
 
 
@@ -289,7 +290,7 @@ def _quality(policy: Policy, gate: gating.QualityGate, metric: str | None, name:
     return rules.Quality(
         gate.margin,
         metric or "quality",
-        policy.gates.alpha,
+        policy.gates.alpha_here,
         scale=scale,
         likeness=metric in LIKENESS,
         deterministic=policy.baseline.deterministic,

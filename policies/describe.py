@@ -46,12 +46,20 @@ def _picked(among: int) -> str:
     )
 
 
+def _alpha(policy: Policy) -> str:
+    """What each gate is held to, and where it comes from."""
+    gates = policy.gates
+    if gates.retrain is None:
+        return f"{gates.alpha:g} each"
+    return f"{gates.alpha_here:.2g} each: retrain {gates.retrain} of a route whose retrains all share {gates.alpha:g}"
+
+
 def _climb(policy: Policy, rules: Rules) -> list[str]:
     """What is certified, and how it rises."""
     return [
         f"  shadow     {_shadow(policy)}",
         f"  compared   {_compared(policy)}",
-        f"  to advance, every check must pass (alpha {policy.gates.alpha:g} each, however often you look):",
+        f"  to advance, every check must pass (alpha {_alpha(policy)}, however often you look):",
         *(f"    {line}" for line in _gates(rules.gates)),
         *_slices(rules),
         "  to stay, no limit may be exceeded:",

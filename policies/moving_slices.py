@@ -129,6 +129,8 @@ def first_slice_units(rules: Rules, spread: float, count: int) -> int | None:
 
     `spread`: standard deviation of a unit's score. Of several quality gates the slowest counts.
     """
-    found = [stats.first_of(count, spread * gate.scale**0.5, abs(gate.margin)) for gate in rules.gates.qualities]
+    found = [
+        stats.first_of(count, spread * gate.scale**0.5, abs(gate.margin), gate.alpha) for gate in rules.gates.qualities
+    ]
     known = [units for units in found if units is not None]
     return count * max(known) if found and len(known) == len(found) else None

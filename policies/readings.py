@@ -109,10 +109,11 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
     lower, upper = reading.interval() if look.bounds else (None, None)
     lower, upper = (None if bound is None else bound * scale for bound in (lower, upper))
     higher = reading.better is Better.HIGHER
-    needed = _units(reading, reading.estimate - reading.limit, look) if higher else None
+    alpha = gate.alpha if evidence.rules.gates.plans_by_alpha else stats.ALPHA / look.sharing
+    needed = _units(reading, reading.estimate - reading.limit, look, alpha) if higher else None
     show = "+.4f" if reading.limit < 0 or isinstance(gate, Quality) else ".4f"
     interval = f" [{number(lower, show)}, {number(upper, show)}]" if look.bounds else ""
-    budget = _budget(reading, look) if evidence.stage.by_pairs else None
+    budget = _budget(reading, look, alpha) if evidence.stage.by_pairs else None
     units = f"{reading.n:.0f} units{f', worth {reading.worth:.0f},' if reading.worth < reading.n - 0.5 else ''}"
     reason = (
         f"{reading.name}: {reading.estimate * scale:{show}}{interval} on {units} ({reading.told}), "
@@ -123,34 +124,34 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
         reading.log_e / LOG10, reading.log_harm / LOG10, wall / LOG10,
         units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.worth)),
         required=gate.required and reading.needed_here,
-        futile=not certified and _futile(reading, budget or evidence.stage.max_units * look.budgets, look),
+        futile=not certified and _futile(reading, budget or evidence.stage.max_units * look.budgets, look, alpha),
         better=reading.better, sd=reading.sd * scale, budget=budget,
     )  # fmt: skip
 
 
-def _budget(reading: Reading, look: Look) -> int:
+def _budget(reading: Reading, look: Look, alpha: float) -> int:
     """Twice what nine of ten candidates that equal the baseline need, at the spread seen; as often as it was granted.
 
     At a true difference of 0 at most 0.2 % spend it (decisions-2, ruling 6).
     """
     gap = abs(reading.limit) if reading.gap is None else reading.gap
-    needed = _units(reading, gap, look) or 0
+    needed = _units(reading, gap, look, alpha) or 0
     return max(LEAST_BUDGET, 2 * reading.arms * needed) * look.budgets
 
 
-def _units(reading: Reading, gap: float, look: Look) -> int | None:
+def _units(reading: Reading, gap: float, look: Look, alpha: float) -> int | None:
     """Units after which nine of ten are certified, among as many candidates as are tried; None: no number would do."""
-    alone = stats.units_needed(reading.sd, gap, bets=look.bets, sharing=look.sharing)
+    alone = stats.units_needed(reading.sd, gap, bets=look.bets, alpha=alpha)
     among = look.among(reading.gate)
     return alone if alone is None or among == 1 else math.ceil(alone * longer(among))
 
 
-def _futile(reading: Reading, budget: int, look: Look) -> bool:
+def _futile(reading: Reading, budget: int, look: Look, alpha: float) -> bool:
     """Whether even the most hopeful estimate the evidence allows needs more units than the budget has."""
     if reading.n * _EARLY < budget or reading.better is Better.LOWER:
         return False
     hopeful = reading.interval()[1]
-    needed = None if hopeful is None else _units(reading, hopeful - reading.limit, look)
+    needed = None if hopeful is None else _units(reading, hopeful - reading.limit, look, alpha)
     return needed is None or needed > budget
 
 

@@ -196,6 +196,8 @@ class Gates:
     """Further limits, likewise."""
     slices: tuple[str, ...] = ()
     """Dimensions of the traffic, each slice of which must hold by itself (`policies.slices`)."""
+    plans_by_alpha: bool = False
+    """Whether units to go, budgets and futility go by the gate's own alpha. Off: by 0.05, whatever it is."""
 
     @property
     def qualities(self) -> tuple[Quality, ...]:

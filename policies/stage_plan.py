@@ -14,6 +14,7 @@ from policies.candidates import longer
 from policies.concurrent import partners
 from policies.forecast import Need, days_text, most_worth, slowness, units_worth
 from policies.moving_slices import first_slice_units
+from policies.readings import gates_of
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
 from policies.schema import Shadow
 
@@ -260,7 +261,8 @@ class Climb:
         spread, difference = SPREADS[gate.partition(":")[0]] * scale**0.5, max(0.0, -TWICE * margin)
         if gate == "quality" and self.stands and self.stands.spread is not None:
             spread, difference = self.stands.spread, self.stands.difference
-        return stats.units_needed(spread, margin + difference, bets=self.rules.bets)
+        (alpha,) = {each.alpha for each in gates_of(self.rules.gates)}  # a policy has one for all
+        return stats.units_needed(spread, margin + difference, bets=self.rules.bets, alpha=alpha)
 
     def _drawn(self, stage: Stage) -> float:
         """The share of eligible conversations that are to become pairs: of those the baseline answers, the sample."""
@@ -301,7 +303,7 @@ def _latency_units(gate: Latency, stage: Stage) -> int | None:
         units = _units_beside(gate, allowed, partners(stage))
     else:
         exceeded = allowed * EXCEEDED
-        units = stats.units_needed((exceeded * (1 - exceeded)) ** 0.5, allowed - exceeded)
+        units = stats.units_needed((exceeded * (1 - exceeded)) ** 0.5, allowed - exceeded, alpha=gate.alpha)
     return None if units is None else units + gate.warmup
 
 
@@ -312,7 +314,7 @@ def _units_beside(gate: Latency, allowed: float, k: int) -> int | None:
     usual = NormalDist()
     exceeded = 1 - usual.cdf(usual.inv_cdf(gate.quantile) + abs(math.log(gate.ratio)) / LATENCY_SPREAD)
     sd = (allowed * (1 - allowed) / k + exceeded * (1 - exceeded)) ** 0.5
-    units = stats.units_needed(sd, allowed - exceeded)
+    units = stats.units_needed(sd, allowed - exceeded, alpha=gate.alpha)
     return None if units is None else round(units * (_SMALL_SPREAD_FACTOR if sd < _SMALL_SPREAD else 1.0))
 
 

@@ -27,7 +27,9 @@ _PLANNED: dict[Bets, tuple[tuple[float, float], tuple[float, float], float]] = {
 }
 """By grid of bets: a and b of n50 = a (sd / gap)^2 + b, the same of n90, and c of the least, c / gap."""
 
-_WALL = math.log(20)
+ALPHA = 0.05
+"""What gates are held to by default; the rules of planning were fitted at it."""
+_WALL = math.log(1 / ALPHA)
 _HALF_Z, _MOST_Z = (0.0, _WALL - 0.25), (1.28, _WALL - 0.62)
 """For a chance of a half and of nine in ten: the normal quantile, and what 1/alpha = 20 comes to by the rules above."""
 _WAYS = np.arange(1, 9) / 8
@@ -230,23 +232,24 @@ def corrected_bound(*, share: float, trust: float = 1.0) -> float:
     return (1 + trust * (1 - share)) / share
 
 
-def units_needed(sd: float, gap: float, *, power: float = 0.9, bets: Bets = BETS, sharing: int = 1) -> int | None:
+def units_needed(sd: float, gap: float, *, power: float = 0.9, bets: Bets = BETS, alpha: float = ALPHA) -> int | None:
     """Units after which the certificate holds in `power` (0.9 or 0.5) of runs, `gap` being mean less limit.
 
     None if no number would do. A rule fitted to simulations, good within 20 % (decisions-2, ruling 6); where next to
     nothing varies, what the largest bet needs to earn 1/alpha is more: log(n / 0.05) / log(1 + most gap), near c / gap.
-    `sharing`: how many share alpha; what is to be earned rises by its logarithm.
+    `alpha`: what is to be earned rises by its logarithm; from 0.1 to 0.001 good within 20 %, too.
     """
     if gap <= 0:
         return None
     half, most, least = _PLANNED.get(bets, _PLANNED[BETS])
     times, more = most if power > 0.5 else half
     z, begun = _MOST_Z if power > 0.5 else _HALF_Z
-    longer = (_earned(z, begun + math.log(sharing)) / _earned(z, begun)) ** 2
-    return math.ceil(max(times * longer * (sd / gap) ** 2 + more, least * (1 + math.log(sharing) / _WALL) / gap))
+    stricter = math.log(ALPHA / alpha)
+    longer = (_earned(z, begun + stricter) / _earned(z, begun)) ** 2
+    return math.ceil(max(times * longer * (sd / gap) ** 2 + more, least * (1 + stricter / _WALL) / gap))
 
 
-def first_of(count: int, sd: float, gap: float) -> int | None:
+def first_of(count: int, sd: float, gap: float, alpha: float = ALPHA) -> int | None:
     """Units of each after which the first of so many equal ones, half of them good, is certified in half of the runs.
 
     None if no number would do. All of them share alpha, and the luckiest of the good is the first.
@@ -254,7 +257,7 @@ def first_of(count: int, sd: float, gap: float) -> int | None:
     if gap <= 0:
         return None
     z = NormalDist().inv_cdf(1 - 0.5 ** (1 / max(1, count // 2)))
-    return math.ceil((_earned(z, _HALF_Z[1] + math.log(count)) * sd / gap) ** 2)
+    return math.ceil((_earned(z, _HALF_Z[1] + math.log(count * ALPHA / alpha)) * sd / gap) ** 2)
 
 
 def _earned(z: float, wall: float) -> float:

@@ -2,7 +2,8 @@
 
 Rules:
 1. A new revision starts at the first stage with no evidence; a policy that does not begin in the shadow is refused.
-2. What would not lint is not written. The file is replaced whole.
+2. Where a policy counts its retrains (`gates.retrain`), this is one more.
+3. What would not lint is not written. The file is replaced whole.
 """
 
 import json
@@ -25,7 +26,9 @@ def with_revision(text: str, name: str, revision: str, model: str, known: Surrou
         hint = "write its model and revision into the one that was trained"
         raise YamlFileError(before.document.problem(("candidates",), "there are several candidates", hint))
     for key, wanted in (("revision", revision), ("model", model)):
-        text = _replaced(text, name, ("candidate", key), str(getattr(before.policy.candidate, key)), wanted)
+        text = _replaced(text, name, ("candidate", key), str(getattr(before.policy.candidate, key)), _scalar(wanted))
+    if (k := before.policy.gates.retrain) is not None and revision != before.policy.candidate.revision:
+        text = _replaced(text, name, ("gates", "retrain"), str(k), str(k + 1))
     after = read(text, name, known)
     return text, after
 
@@ -46,7 +49,7 @@ def write_revision(path: Path, revision: str, model: str, known: Surroundings) -
 
 
 def _replaced(text: str, name: str, loc: Loc, old: str, new: str) -> str:
-    """The text with another value at `loc`.
+    """The text with another value at `loc`; `new`: as it is written.
 
     Raises:
         YamlFileError: the value does not stand there as one word on its line.
@@ -58,7 +61,7 @@ def _replaced(text: str, name: str, loc: Loc, old: str, new: str) -> str:
         line, start = lines[place.line - 1], place.column - 1
         for written in (json.dumps(old), f"'{old}'", old):
             if line.startswith(written, start):
-                lines[place.line - 1] = f"{line[:start]}{_scalar(new)}{line[start + len(written) :]}"
+                lines[place.line - 1] = f"{line[:start]}{new}{line[start + len(written) :]}"
                 return "".join(lines)
     where = ".".join(map(str, loc))
     raise YamlFileError(

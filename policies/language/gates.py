@@ -1,5 +1,6 @@
 """What a policy demands: gates to advance, guards to stay, and what a rollback is followed by."""
 
+import math
 from typing import Annotated, Literal, NamedTuple, cast
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, field_serializer
@@ -165,6 +166,9 @@ class Gates(Section):
 
     alpha: Annotated[Fraction, Field(gt=0, le=0.1)] = 0.05
     """The chance that a gate ever passes a candidate that is beyond its limit, at all looks together."""
+    retrain: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Which retrain of the route's model this is, from 1 on. Each has a chance of its own to pass wrongly; with this,
+    the k-th is held to `alpha` * 6 / (pi^2 k^2), and all there will ever be share `alpha`. Preflight counts on."""
     quality: Annotated[Several[QualityGate] | None, _Off()] = (QualityGate(),)
     """Scores, one or a list of them. `off`: nobody looks whether answers are as good, which `accept` must say too."""
     accept: Several[Literal["unmeasured quality"]] = ()
@@ -177,6 +181,11 @@ class Gates(Section):
     """Speed; `off` without it."""
     cost: Annotated[CostGate | None, _Off()] = CostGate()
     """Money, where prices are known; `off` without it."""
+
+    @property
+    def alpha_here(self) -> float:
+        """What each gate of this retrain is held to. Source: decisions, B.4: the sum over all k is `alpha`."""
+        return self.alpha if self.retrain is None else self.alpha * 6 / (math.pi * self.retrain) ** 2
 
     @field_serializer("quality")
     def _short(self, quality: tuple[QualityGate, ...] | None) -> QualityGate | tuple[QualityGate, ...] | None:

@@ -1,11 +1,12 @@
 """A policy becomes the data plane's route and the core's rules, with the defaults of the design."""
 
+import math
 from dataclasses import replace
 
 import msgspec
 import pytest
 
-from policies import routing
+from policies import readings, routing
 from policies import rules as core
 from policies.compile import quality_metric, route, votes_window_s
 from policies.language.amounts import PPM
@@ -24,6 +25,7 @@ def test_the_short_form_has_the_cores_own_defaults():
         quality=core.Quality(metric="json_fields", likeness=True, missing=-1.0),
         latency=core.Latency(block_s=3600.0, counts_failures=True),
         cost=core.Cost(),
+        plans_by_alpha=True,
     )
     assert found.guards == core.Guards(
         outputs="observed",
@@ -161,6 +163,16 @@ def test_one_alpha_holds_for_all_gates():
     assert gates.errors == core.Errors(0.03, 0.01)
     assert gates.latency == core.Latency("total", 0.99, 2.0, warmup=7, alpha=0.01, counts_failures=True)
     assert rules("gates: {latency: off}").gates.latency is None
+
+
+def test_retrains_that_are_counted_share_alpha():
+    """The k-th has a part of it that falls with its square, in every gate; however many come, the sum is alpha."""
+    gates = rules("gates: {alpha: 1%, retrain: 3, latency: {total_p99: 2s}}").gates
+    third = 0.01 * 6 / (math.pi * 3) ** 2
+
+    assert all(each.alpha == pytest.approx(third) for each in readings.gates_of(gates))
+    parts = [rules(f"gates: {{alpha: 1%, retrain: {k}}}").gates.errors for k in range(1, 51)]
+    assert 0.0098 < sum(each.alpha for each in parts if each is not None) < 0.01
 
 
 @pytest.mark.parametrize(

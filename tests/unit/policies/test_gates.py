@@ -803,6 +803,22 @@ def test_a_gates_budget_is_twice_what_good_candidates_need():
     assert evaluate(Quality(), with_counts(quality=loud)).budget is None
 
 
+def test_a_stricter_alpha_has_a_longer_way_and_the_budget_for_it():
+    """Else a candidate that is as good spends a budget that was made for a chance of 5 %, and is paused."""
+    by_pairs = replace(RULES, ladder=Ladder((Stage(0, by_pairs=True), Stage(500_000, by_pairs=True))))
+    known = replace(by_pairs, gates=replace(by_pairs.gates, plans_by_alpha=True))
+    loud = {200: 50, -200: 50}
+    usual, strict, before = (
+        evaluate(Quality(alpha=alpha), with_counts(rules, quality=loud), Look())
+        for rules, alpha in ((known, 0.05), (known, 0.001), (by_pairs, 0.001))
+    )
+    assert (before.budget, before.units_to_go) == (usual.budget, usual.units_to_go)
+    for ours, theirs in ((strict.budget, usual.budget), (strict.units_to_go, usual.units_to_go)):
+        assert ours is not None
+        assert theirs is not None
+        assert 1.5 < ours / theirs < 2
+
+
 def test_a_gate_is_futile_by_its_own_budget():
     """Where even the most hopeful estimate needs more than the gate's own budget, and not the stage's conversations."""
     by_pairs = replace(RULES, ladder=Ladder((Stage(0, by_pairs=True, max_units=10**9),)))

@@ -227,7 +227,7 @@ def test_the_plan_knows_when_the_first_slice_moves(count: int, units: int):
 
 def test_sharing_alpha_takes_longer_by_its_logarithm():
     """Alone nothing changes; each that shares adds less than the one before."""
-    alone, two, three = (units_needed(0.4, 0.05, bets=BETS, sharing=n) or 0 for n in (1, 2, 3))
+    alone, two, three = (units_needed(0.4, 0.05, bets=BETS, alpha=0.05 / n) or 0 for n in (1, 2, 3))
 
     assert alone == units_needed(0.4, 0.05, bets=BETS)
     assert alone < two < three

@@ -100,6 +100,17 @@ def test_own_conversations_may_have_a_margin_of_their_own():
     assert days(found, "shadow", "quality") == days(usual, "shadow", "quality")
 
 
+@pytest.mark.parametrize("slices", ["", "slices: {by: tool, mode: partial}"])
+def test_a_stricter_alpha_takes_longer(slices: str):
+    """Each gate, and the first of slices that move alone: a plan for a chance of 5 % would promise too much."""
+    found, usual = (at(planned(f"gates: {{alpha: {alpha}}}\n{slices}"), "shadow") for alpha in ("0.1%", "5%"))
+    gates = zip(found.needs, usual.needs, strict=True)
+    for ours, theirs in ((ours, theirs) for ours, theirs in gates if ours.gate != "min_units"):
+        assert ours.units is not None
+        assert theirs.units is not None
+        assert 1.3 < ours.units / theirs.units < 2.5, ours.gate
+
+
 def test_no_money_is_never():
     """Whatever the calls cost; and a plan that comes to no end says never, and not that traffic is not known."""
     for traffic in (PRICED, Traffic(2_000.0)):

@@ -63,3 +63,13 @@ def test_of_several_candidates_none_is_guessed():
     text = "\n".join(several if line.startswith("candidate:") else line for line in SHORT.splitlines())
     with pytest.raises(YamlFileError, match=r"p\.yaml:4:\d+: there are several candidates"):
         with_revision(text, "p.yaml", "r2", "m", READY)
+
+
+def test_a_policy_that_counts_its_retrains_counts_one_more():
+    """All of them share alpha, and this is the next; the same revision again is none."""
+    text = written(more="gates: {retrain: 2}  # of ours")
+    found, loaded = with_revision(text, "p.yaml", "r9", "m", READY)
+
+    assert loaded.policy.gates.retrain == 3
+    assert "gates: {retrain: 3}  # of ours" in found
+    assert with_revision(found, "p.yaml", "r9", "m", READY)[0] == found
