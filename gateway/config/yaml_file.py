@@ -18,6 +18,8 @@ from typing import cast
 
 import yaml
 
+from gateway.transport.key_file import require_file
+
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_VALUES = 20_000
@@ -111,6 +113,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, max_bytes:
     """
     name = str(path)
     try:
+        require_file(path)
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
         text = data.decode("utf-8")

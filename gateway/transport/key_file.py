@@ -40,6 +40,8 @@ def require_file(path: str | os.PathLike[str]) -> None:
         found = os.stat(path)
     except ValueError as error:  # no path at all
         raise OSError(errno.EINVAL, "it is no path", os.fspath(path)) from error
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "it is a folder, and no file", os.fspath(path))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is no file", os.fspath(path))
 

@@ -1,5 +1,6 @@
 """Files are read into plain values with their places, or refused with the line and what to do."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,12 @@ def test_a_file_is_read_or_said_to_be_unreadable(tmp_path: Path):
     with pytest.raises(YamlFileError, match="longer than 3 bytes"):
         load(path, max_bytes=3)
     assert load(path, {"N": "1"}).value == {"a": 1}
+
+
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path):
+    """A pipe that nobody writes to would be read for ever: what is no file is said to be none."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(YamlFileError, match="pipe: cannot be read: it is no file"):
+        load(tmp_path / "pipe")
+    with pytest.raises(YamlFileError, match="a folder, and no file(.|\n)*hint: name a file in it"):
+        load(tmp_path)
