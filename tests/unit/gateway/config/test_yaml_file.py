@@ -142,5 +142,5 @@ def test_a_pipe_or_a_folder_in_the_place_of_a_file_holds_nobody_up(tmp_path: Pat
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(YamlFileError, match="pipe: cannot be read: it is no file"):
         load(tmp_path / "pipe")
-    with pytest.raises(YamlFileError, match="a folder, and no file(.|\n)*hint: name a file in it"):
+    with pytest.raises(YamlFileError, match=r"a folder, and no file(.|\n)*hint: name a file in it"):
         load(tmp_path)
