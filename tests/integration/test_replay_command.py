@@ -113,7 +113,7 @@ def test_comparisons_can_be_parquet(place: Place, capsys: pytest.CaptureFixture[
     found = duckdb.read_parquet(str(out)).aggregate("count(*), min(metric), max(came)").fetchall()
     assert found == [(5, "judge", "answered")]
     assert place.run("--out", str(out)) == 1
-    assert "exists" in capsys.readouterr().err
+    assert "is there already" in capsys.readouterr().err
 
 
 def test_a_candidate_that_is_down_has_failed(place: Place, capsys: pytest.CaptureFixture[str]):

@@ -267,7 +267,7 @@ async def test_other_paths_are_answered_here():
 
 @pytest.mark.parametrize(
     ("version", "said"),
-    [("1.82.7", "malware"), ("1.82.8", "malware"), ("1.107.0", "malware"), (None, "hint: pip install")],
+    [("1.82.7", "malware"), ("1.82.8", "malware"), ("1.107.0", "malware"), (None, "hint: install the extra `litellm`")],
 )
 def test_a_banned_or_missing_litellm_is_not_imported(version: str | None, said: str, monkeypatch: pytest.MonkeyPatch):
     """The version is checked before the import: two versions run malware on import."""

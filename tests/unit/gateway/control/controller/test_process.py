@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from gateway.config.settings import Settings
-from gateway.control.controller.boot import ControllerBoot, decode, encode
+from gateway.control.controller.boot import ControllerBoot
 from gateway.control.controller.kill_follower import KillFollower
 from gateway.control.controller.process import Controller, Parts
 from gateway.control.controller.status import read_status
@@ -75,7 +75,7 @@ class Room:
         log = Log("controller", lambda: 0.0, self.log)
         teller = Announcer("test", Notes(), self.root / "evidence", Notifier(log), log)
         shared = shared or SqliteState(self.root / "state.db")
-        found = Controller(decode(encode(boot)), compile_text, log, Parts(self.state, shared, teller))
+        found = Controller(boot, compile_text, log, Parts(self.state, shared, teller))
         found.begin(0.0)
         return found
 
