@@ -63,7 +63,7 @@ def missing(reps: int) -> Iterator[Row]:
         ours, theirs = f.certified_counting(found, -1.0), m.share(f.certified_counting(found, None))
         yield Row(
             f"9.3 {share:.0%} of verdicts missing, the bad ones", f"{m.share(ours):.1%} wrong (left out {theirs:.1%})",
-            "<= 5 %, left out > 12 %", m.at_most_five_percent(ours) and theirs > 0.12,
+            "<= 5 %, left out > 15 %", m.at_most_five_percent(ours) and theirs > 0.15,
         )  # fmt: skip
     found = f.hidden(np.random.default_rng([18, 3, 1]), reps // 2, 4000, mean=0.0, share=0.05, bad_ones=False)
     ours, theirs = f.certified_counting(found, -1.0), m.share(f.certified_counting(found, None))
@@ -85,8 +85,8 @@ def latency(reps: int) -> Iterator[Row]:
         told = f"{m.share(runs.certified):.1%} wrong, false harm {m.share(runs.harmed):.1%}"
         naive = m.share(runs.naive)
         yield Row(
-            f"9.4 latency at its limit, {what}", f"{told} (frozen limit {naive:.1%})", "<= 5 %, harm <= 1 %",
-            m.at_most_five_percent(runs.certified) and m.share(runs.harmed) <= 0.01,
+            f"9.4 latency at its limit, {what}", f"{told} (frozen limit {naive:.1%})", "<= 5 %, harm <= 0.5 %",
+            m.at_most_five_percent(runs.certified) and m.share(runs.harmed) <= 0.005,
         )  # fmt: skip
     for spread in (0.5, 1.5):
         speeds = f.Speeds(1.2, spread=spread, swing=2.0, pooled=True)
@@ -181,7 +181,7 @@ def bets(reps: int) -> Iterator[Row]:
     yield Row(
         "9.10 n90 over one planned look",
         f"median {np.median(ratios):.2f}, {near} of {len(ratios)} at most 1.85, largest {max(ratios):.2f}",
-        "median <= 1.85 (16 bets: 1.97)", float(np.median(ratios)) <= 1.85,
+        "16 at most 1.85 (16 bets: median 1.97)", near >= 16,
     )  # fmt: skip
 
 
@@ -255,7 +255,7 @@ def detectors(reps: int) -> Iterator[Row]:
             f"9.8 delay where {rate:.0%} fail",
             f"median {found:.0f}",
             f"{median}",
-            found <= max(median + 1, 1.25 * median),
+            found <= max(median + 1, 1.15 * median),
         )
     stretches, talks = max(12, reps // 50), 250
     ruled, plain = b.quality_alarms(np.random.default_rng([18, 33]), stretches, talks)
@@ -360,7 +360,7 @@ def candidates(reps: int) -> Iterator[Row]:
         ours, naive = (float(np.quantile(each[:, 0], 0.9, method="lower")) for each in (found, alone))
         yield Row(
             f"9.14 one good of {count}, others at the limit", f"n90 {ours:.0f} (alone {naive:.0f})",
-            f"{n90} within 20 %", abs(ours / n90 - 1) <= 0.20,
+            f"{n90} within 15 %", abs(ours / n90 - 1) <= 0.15,
         )  # fmt: skip
 
 
