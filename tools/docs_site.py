@@ -21,7 +21,8 @@ from tools.locked_env import LockedEnvironment
 ROOT = Path(__file__).resolve().parents[1]
 GENERATOR = LockedEnvironment("docs-site")
 BUILD = ROOT / "build" / "site"
-FIRST = {"README.md": "index.md", "docs/README.md": "contents.md"}
+CHART = "deploy/helm/crossfade/README.md"
+FIRST = {"README.md": "index.md", "docs/README.md": "contents.md", CHART: "helm-chart.md"}
 """Pages that are called otherwise on the site."""
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#:]+)(#[^)\s]*)?\)")
 _FENCED = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
@@ -29,7 +30,7 @@ _FENCED = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 
 def pages(root: Path = ROOT) -> dict[str, str]:
     """Every page's place in the repository, and its place on the site."""
-    found = sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md")])
+    found = sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md"), root / CHART])
     names = [path.relative_to(root).as_posix() for path in found]
     return {name: FIRST.get(name, name.removeprefix("docs/")) for name in names}
 

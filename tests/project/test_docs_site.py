@@ -1,5 +1,6 @@
 """The documentation as a site: every page has its place in it, and links lead there."""
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,19 @@ def test_links_lead_to_where_pages_are_on_the_site() -> None:
     assert docs_site.turned(back, "docs/a/b.md", places) == (
         "[x](../contents.md) [r](../index.md) [l](../LICENSE.md)\n```sh\n[c](../README.md)\n```\n"
     )
+
+
+def test_no_page_of_the_site_leads_to_one_that_is_not_there(tmp_path: Path) -> None:
+    """The build refuses a link to a page that it does not have, and is not part of each run of the tests."""
+    docs_site.lay_out(tmp_path)
+    lost = [
+        f"{page.relative_to(tmp_path)}: {target}"
+        for page in tmp_path.rglob("*.md")
+        for part in re.split(r"^```.*?^```|`[^`\n]*`", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s#:]+\.md)(?:#[^)]*)?\)", part)
+        if not (page.parent / target).is_file()
+    ]
+    assert not lost
 
 
 def test_pages_and_what_they_show_are_laid_out(tmp_path: Path) -> None:
