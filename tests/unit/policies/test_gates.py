@@ -501,6 +501,16 @@ def test_one_arm_alone_is_no_comparison(arm: str):
     assert (result.verdict, result.n, result.reason) == (Verdict.INCONCLUSIVE, 0, "errors: no evidence yet")
 
 
+@pytest.mark.parametrize(("ours", "theirs", "verdict"), [
+    (1000, 0, Verdict.INCONCLUSIVE), (0, 1000, Verdict.INCONCLUSIVE), (1000, 1000, Verdict.ERROR),
+])  # fmt: skip
+def test_arms_without_evidence_are_overdue_once_both_had_units(ours: int, theirs: int, verdict: Verdict):
+    """An arm that nobody was sent to has nothing to show yet; where both had enough units, something is broken."""
+    found = with_counts(weight_ppm=500_000)
+    found.counts |= {f"units_{Owner.CANDIDATE}": ours, f"units_{Owner.BASELINE}": theirs}
+    assert evaluate(Errors(), found).verdict is verdict
+
+
 def test_latencys_numbers_are_those_of_its_two_counts():
     """Harm, units to go and both bounds, from the requests within the limit and beyond."""
     found = with_counts(weight_ppm=10_000, ttft_candidate=bins(0.5, 98) | bins(2.0, 2))
