@@ -16,7 +16,7 @@ from policies.language import gates as gating
 from policies.language.amounts import PPM
 from policies.language.base import Section
 from policies.language.compare import CHECKS, DIAGNOSTIC, GAMEABLE, LIKENESS, SCORES, Feedback, Judge, SchemaCheck
-from policies.schema import Policy, Stage
+from policies.schema import Assign, Policy, Stage
 from policies.surroundings import KnownUpstream, Surroundings
 from policies.windows import RiseWindow
 
@@ -224,6 +224,8 @@ def _judged(policy: Policy, surroundings: Surroundings) -> dict[str, object]:
         judged["schema"] = surroundings.schema
     if policy.assign.population == "fixed" and metrics:
         judged["population"] = "fixed"  # its conversations were counted whole, which says less of people still to come
+    if policy.assign.by != Assign.model_fields["by"].default:
+        judged["by"] = list(policy.assign.by)  # what one unit is: means over users say nothing of means over requests
     if policy.baseline.deterministic and likeness_metric(policy):
         judged["deterministic"] = True
     assumed = [gate.missing.at_worst for gate in policy.gates.quality or ()]

@@ -175,7 +175,8 @@ class Assign(Section):
 
     by: Several[Annotated[str, BeforeValidator(_unit)]] = Field(default=("user", "conversation"), min_length=1)
     """The first of these that a request carries: `header:NAME`, `user` (also safety_identifier, prompt_cache_key),
-    `conversation` (the key, the user, the system prompt and the first user turn), `request` (nothing stays)."""
+    `conversation` (the key, the user, the system prompt and the first user turn), `request` (nothing stays). It
+    says what is counted: edited, the rollout begins in the shadow again."""
     salt: Text | None = None
     """Change it to reshuffle, on purpose only. Default: the route's name."""
     close_after: Seconds = Field(default=1800.0, gt=0, le=DAY_S)

@@ -301,6 +301,9 @@ def test_what_a_schema_says_and_what_is_assumed_make_the_key():
     assert assumed[0] == rules().key != assumed[1]
     peopled = [rules(f"assign: {{population: {word}}}").key for word in ("open", "fixed")]
     assert peopled[0] == rules().key != peopled[1]
+    units = [rules(f"assign: {{by: [{by}]}}").key for by in ("user, conversation", "conversation, user", "request")]
+    assert units[0] == rules().key
+    assert len({each.digest for each in units}) == 3
 
 
 @pytest.mark.parametrize(
