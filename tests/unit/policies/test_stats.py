@@ -340,6 +340,19 @@ def test_planning_goes_by_alpha(alpha: float, simulated: int):
     assert abs((stats.units_needed(0.4, 0.05, alpha=alpha) or 0) / simulated - 1) < 0.2
 
 
+def test_where_next_to_nothing_varies_alpha_counts_too():
+    """The largest bet has to earn 1/alpha: for 1/400 twice what it takes for 1/20."""
+    assert [stats.units_needed(0.0, 0.05, alpha=alpha) for alpha in (1 / 20, 1 / 400)] == [108, 216]
+
+
+def test_of_several_the_first_is_the_luckiest_of_the_good():
+    """Half of them are good. Sharing alpha costs, a second good one gains more; without a gap there is no first."""
+    assert stats.first_of(1, 0.4, 0.05) == math.ceil(2 * (math.log(20) - 0.25) * (0.4 / 0.05) ** 2)
+    assert stats.first_of(2, 0.4, 0.05) == stats.first_of(1, 0.4, 0.05, alpha=0.025) == 441
+    assert [stats.first_of(count, 0.4, 0.05) for count in (3, 4, 10)] == [493, 363, 323]
+    assert stats.first_of(4, 0.4, 0.0) is None
+
+
 @pytest.mark.parametrize("counts", [wtl(0, 0, 1e7), wtl(1e7, 0, 0), wtl(3e6, 4e6, 3e6)])
 @pytest.mark.parametrize("mean", [-1 + 1e-9, -0.05, 0.0, 0.5, 1 - 1e-9])
 def test_ten_million_units_overflow_nothing(counts: np.ndarray, mean: float):
