@@ -5,6 +5,7 @@ asked of one gateway, `shared`.
 """
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir
 from gateway.supervisor.generations import MOST_OLD
 from gateway.supervisor.process import CONTROL_GAP_S
+from tests.fakes.serve import HELD
 from tests.rooms.serving import FAKE_WORKER, One, Serving, asking, free_port, load
 from tests.rooms.waiting import PATIENCE_S, await_true
 
@@ -270,27 +272,41 @@ def test_what_status_shows_is_written_anew(shared: Serving) -> None:
     assert shared.crossfade("status").stdout.startswith("serving")
 
 
+def is_blocked(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a signal wait."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return bool(int(status.split("SigBlk:")[1].split()[0], 16) >> (number - 1) & 1)
+
+
+def opened(pipe: Path) -> bool:
+    """Open and close a pipe, if somebody reads it."""
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        assert error.errno == errno.ENXIO
+        return False
+    return True
+
+
 def test_a_word_that_comes_before_it_listens_waits_for_it(tmp_path: Path) -> None:
     """SIGHUP and SIGUSR2 while it reads its settings end nothing: it comes up, reloads, and its kill switch is on."""
-    serving, settings = Serving(tmp_path), tmp_path / "crossfade.yaml"
+    serving = Serving(tmp_path)
     serving.write_settings()
-    text = settings.read_text()
-    settings.rename(tmp_path / "whole")
-    os.mkfifo(settings)
+    os.mkfifo(tmp_path / "held")
     command = [sys.executable, "-m", "tests.fakes.serve", FAKE_WORKER]
+    environment = serving.environment | {HELD: str(tmp_path / "held")}
     with serving.log_path.open("ab") as log:
-        serving.process = subprocess.Popen(command, cwd=tmp_path, env=serving.environment, stderr=log)
+        process = serving.process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=log)
     with contextlib.ExitStack() as stack:
         stack.push(serving.__exit__)
-        with settings.open("w") as pipe:  # it is reading
-            for number in (signal.SIGHUP, signal.SIGUSR2):
-                serving.process.send_signal(number)
-            (tmp_path / "whole").replace(settings)
-            pipe.write(text)
+        await_true(lambda: is_blocked(process.pid, signal.SIGHUP), "it reads its settings")
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            process.send_signal(number)
+        await_true(lambda: opened(tmp_path / "held"), "the settings come")
         serving.await_ready()
         await_true((serving.data / "KILL").exists, "the kill file")
         await_true(lambda: serving.events("reload.done"), "the reload")
-        assert serving.process.poll() is None
+        assert process.poll() is None
         assert not serving.events("process.not_ready")
 
 
