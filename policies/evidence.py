@@ -100,10 +100,10 @@ class Evidence:
     clusters_of_all: dict[str, int] = field(default_factory=dict[str, int])
     """As `clusters`, of all stages: what counts for slices that move alone goes on from stage to stage."""
     empty: Recent = field(default_factory=lambda: Recent((0.0,) * len(_SPANS), _SPANS))
-    invalid: Recent = field(default_factory=lambda: Recent((0.0,) * len(_SPANS), _SPANS))
-    """How often the baseline broke its form lately, of answers that have one: what excuses the candidate's."""
     """How often the baseline's answers had nothing in them lately; carried likewise, and no candidate is told by it
     but by `policies.liveness`."""
+    invalid: Recent = field(default_factory=lambda: Recent((0.0,) * len(_SPANS), _SPANS))
+    """How often the baseline broke its form lately, of answers that have one: what excuses the candidate's."""
 
     @property
     def shadow(self) -> bool:
@@ -231,8 +231,10 @@ class Evidence:
         """
         if key.is_beside(self.key):
             return replace(self, key=key, rules=rules, detectors={})
-        found = Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines, empty=self.empty)
-        found.invalid = self.invalid
+        found = Evidence(
+            key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines, empty=self.empty,
+            invalid=self.invalid,
+        )  # fmt: skip
         if rules.ladder.moves_by and (key.candidate, key.attempt) == (self.key.candidate, self.key.attempt):
             found.histograms = slices.kept_of(self.histograms)
             found.weighted, found.clusters_of_all = slices.kept_of(self.weighted), self.clusters_of_all

@@ -6,16 +6,19 @@ Stdout is for data alone: it holds the whole of it, or what there is, or nothing
 """
 
 import argparse
-import importlib
+import difflib
 import json
 import sys
+from collections.abc import Collection
+
+from gateway.node.plain_error import plain
 
 INTERRUPTED = 130
 """What a shell says of a program that Ctrl-C ended: 128 + 2."""
 HINT = "hint: "
 """What our errors put before what to do."""
-
-
+_NAMED = 6
+"""Routes that a hint lists at most."""
 NOT_THIS_USER = "run it as the user who runs `crossfade serve`, or name what this user may read and write"
 """What to do where the system refuses a file."""
 
@@ -26,9 +29,26 @@ def failed(error: object, arguments: argparse.Namespace) -> int:
     return 1
 
 
+def unreadable(error: Exception, arguments: argparse.Namespace) -> int:
+    """Say that records could not be read, as `failed` does. Files that are merged meanwhile go away under a reader."""
+    if isinstance(error, PermissionError):
+        return failed(error, arguments)
+    return failed(
+        f"{plain(error)}. {HINT}may this user read the records? If files were just merged, do it again", arguments
+    )
+
+
+def unknown_route(name: str, known: Collection[str]) -> str:
+    """What is wrong with a route's name that nobody has, and what was probably meant."""
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = ", ".join(sorted(known)[:_NAMED]) + (", …" if len(known) > _NAMED else "")
+    hint = f"did you mean {near[0]}?" if near else f"there are {listed or 'none'}"
+    return f"no route is called {name!r}. {HINT}{hint}"
+
+
 def refused(error: OSError) -> str:
-    """What the system refuses, with what to do; whose words are loaded only where there is need of them."""
-    said: str = importlib.import_module("gateway.node.plain_error").plain(error)
+    """What the system refuses, with what to do."""
+    said = plain(error)
     return f"{said}. {HINT}{NOT_THIS_USER}" if isinstance(error, PermissionError) and HINT not in said else said
 
 

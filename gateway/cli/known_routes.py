@@ -1,10 +1,10 @@
 """Whether a route that a command names is one: a slip of the pen should not look like a route without traffic."""
 
 import argparse
-import difflib
 from typing import cast
 
 from gateway.cli import context
+from gateway.cli.failure import unknown_route
 from gateway.config.policy_file import SUFFIXES
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError, load
@@ -13,8 +13,6 @@ from policies.routing import RoutingError, decode
 from records.store import Store
 
 _RECORDED = "SELECT DISTINCT route FROM exchanges WHERE route <> ''"
-_NAMED = 6
-"""Routes that a hint lists at most."""
 
 
 def slip(name: str, arguments: argparse.Namespace) -> str | None:
@@ -28,9 +26,7 @@ def slip(name: str, arguments: argparse.Namespace) -> str | None:
     known = _routes(arguments)
     if not known or route_of(name) in known:
         return None
-    near = difflib.get_close_matches(name, known, n=1)
-    listed = ", ".join(sorted(known)[:_NAMED]) + (", …" if len(known) > _NAMED else "")
-    return f"no route is called {name!r}. hint: {f'did you mean {near[0]}?' if near else f'there are {listed}'}"
+    return unknown_route(name, known)
 
 
 def _routes(arguments: argparse.Namespace) -> set[str]:

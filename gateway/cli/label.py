@@ -23,7 +23,7 @@ from gateway.admin.labels import (
 )
 from gateway.admin.queries import RecordQueries, TooSlowError
 from gateway.cli import context, layout
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unreadable
 from gateway.cli.layout import counted
 from gateway.config.settings_file import SettingsError
 from gateway.console import words
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, FilterError, StateError, TooSlowError, LabelsFullError) as error:
         return failed(error, arguments)
     except duckdb.Error as error:
-        return failed(f"{error}. hint: may this user read them? If files were just merged, do it again", arguments)
+        return unreadable(error, arguments)
     if not drawn:
         return failed(
             f"There is no pair of {task.route} to judge in 30 d. hint: `crossfade status` names routes", arguments

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway import clock
 from gateway.cli import context
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unreadable
 from gateway.cli.layout import beside, counted
 from gateway.config.settings_file import SettingsError
 from gateway.console import words
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, ValueError, OSError) as error:
         return failed(error, arguments)
     except duckdb.Error as error:
-        return failed(f"{error}. hint: may this user read them? If files were just merged, do it again", arguments)
+        return unreadable(error, arguments)
     if arguments.route and not found:
         return failed(
             f"Nothing is recorded of {arguments.route}, and no policy has it. hint: `crossfade readiness` lists routes",

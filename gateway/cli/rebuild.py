@@ -12,7 +12,7 @@ import duckdb
 
 from gateway import clock
 from gateway.cli import context
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unreadable
 from gateway.cli.progress import progress
 from gateway.config.settings_file import SettingsError
 from gateway.control.leader.persistence import evaluation, pack, read_rollout, unpack
@@ -20,7 +20,6 @@ from gateway.control.operations.rebuild import EVERYTHING, EvidenceReplay, diffe
 from gateway.control.state.open import open_state
 from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
 from gateway.node.datadir import DataDir, DataDirError
-from gateway.node.plain_error import plain
 from gateway.node.state_location import find
 from policies.evidence import Evidence
 from policies.review import key_of
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, StateDownError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
-        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
+        return unreadable(error, arguments)
     if arguments.json:
         print(json.dumps([asdict(each) | {"agrees": each.agrees} for each in told]))
     else:

@@ -15,13 +15,12 @@ import msgspec
 from gateway import clock
 from gateway.admin.filters import FilterError
 from gateway.cli import context, layout, records_fetch, records_import
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unreadable
 from gateway.cli.known_routes import slip
 from gateway.cli.record_filters import filter_of, pepper
 from gateway.config.settings_file import SettingsError
 from gateway.console.words import money
 from gateway.node.datadir import DataDirError
-from gateway.node.plain_error import plain
 from records import forgetting
 from records.erasure import FILE, Kind, Subject
 from records.forgetting import Erasure
@@ -63,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, FilterError, RecordIdError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
+        return unreadable(error, arguments)
 
 
 def _tail(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from gateway.admin.queries import RecordQueries, TooSlowError
 from gateway.admin.report import report
 from gateway.admin.rollouts import Operations
 from gateway.cli import context
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unreadable
 from gateway.config.settings_file import SettingsError
 from gateway.console.render import Renderer
 from gateway.console.report import html_file, markdown
@@ -22,7 +22,6 @@ from gateway.control.operations.orders import OrderClock
 from gateway.control.state.port import StateDownError
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDirError
-from gateway.node.plain_error import plain
 from gateway.supervisor.programs import hourly_prices
 from records.store import Store
 
@@ -49,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     except HTTPException as error:
         return failed(f"{error.detail}. hint: `crossfade serve` writes one", arguments)
     except duckdb.Error as error:
-        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
+        return unreadable(error, arguments)
     if found is None:
         return failed(f"There is no route called {arguments.route!r}. hint: `crossfade status` lists them", arguments)
     if arguments.json:

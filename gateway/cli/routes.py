@@ -10,7 +10,7 @@ import duckdb
 
 from gateway.admin.prompts import PromptOutline, prompt_outline
 from gateway.cli import context, layout
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unreadable
 from gateway.config.settings_file import SettingsError
 from policies.request.body import CHAT
 from records.request_kinds import RequestKind, kind_of, kinds_query
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, OSError) as error:
         return failed(error, arguments)
     except duckdb.Error as error:
-        return failed(f"{error}. hint: may this user read them? If files were just merged, do it again", arguments)
+        return unreadable(error, arguments)
     kinds = [(kind, prompt_outline(CHAT, kind.request_json)) for kind in map(kind_of, rows)]
     if arguments.json:
         print(json.dumps([_fields(kind, outline) for kind, outline in kinds]))

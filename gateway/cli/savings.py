@@ -14,12 +14,11 @@ from gateway.admin.figures import Figures
 from gateway.admin.filters import FilterError, wanted
 from gateway.admin.queries import RecordQueries, TooSlowError
 from gateway.cli import context, layout
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unreadable
 from gateway.cli.known_routes import slip
 from gateway.config.settings_file import SettingsError
 from gateway.console.words import money
 from gateway.node.datadir import DataDirError
-from gateway.node.plain_error import plain
 from records.store import Store
 
 HEAD = ("ROUTE", "ANSWERED", "SPENT", "BASELINE ALONE", "SAVED", "SHADOW, JUDGE", "NET")
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, FilterError, TooSlowError, OSError) as error:
         return failed(error, arguments)
     except duckdb.Error as error:
-        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
+        return unreadable(error, arguments)
     if wrong:
         return failed(wrong, arguments)
     if arguments.json:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway import clock
 from gateway.cli import context, layout
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unknown_route
 from gateway.config.settings_file import SettingsError
 from gateway.control.controller.status import ControllerStatus, by_candidate, read_status
 from gateway.control.operations.standings import spent_budgets, standings
@@ -136,16 +136,16 @@ def run(arguments: argparse.Namespace) -> int:
     state = read(data, now=now)
     seen = shared(arguments, now) if data.state.exists() else SharedView()
     routes = [route for route in state.routes if arguments.route in (None, route.route, route_of(route.route))]
-    is_known = arguments.route is None or bool(routes)
+    wanted: str | None = arguments.route
+    is_known = wanted is None or bool(routes)
     if arguments.json:
         rows = [asdict(route) | {"rollout": seen.rollouts.get(route.route)} for route in routes]
         shares = {"leader": seen.leader, "nodes": seen.nodes, "problem": seen.problem}
         print(json.dumps(asdict(state) | {"routes": rows, "shared": shares}))
     elif is_known:
         _print(state, routes, seen, now)
-    if not is_known:
-        known = ", ".join(route.route for route in state.routes) or "none"
-        return failed(f"no route is called {arguments.route!r}. hint: there are {known}", arguments)
+    if wanted is not None and not routes:
+        return failed(unknown_route(wanted, [route.route for route in state.routes]), arguments)
     return 0 if state.serving else 1
 
 

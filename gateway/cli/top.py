@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from gateway import clock
 from gateway.cli import context, status
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, unknown_route
 from gateway.cli.top_screen import LineStyle, TopRow, TopState, TopView, lines, press
 from gateway.config.settings_file import SettingsError
 from gateway.control.operations.standings import entry
@@ -43,8 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _printed(arguments)
     if arguments.route and (named := _named(data)) and arguments.route not in named:
-        hint = f"there are {', '.join(sorted(named))}"
-        return failed(f"no route is called {arguments.route!r}. hint: {hint}", arguments)
+        return failed(unknown_route(arguments.route, named), arguments)
     try:
         curses.wrapper(lambda window: _Terminal(window, arguments, data).show())
     except curses.error as error:

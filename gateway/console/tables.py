@@ -104,8 +104,21 @@ def audit_rows(ask: Ask) -> Iterable[Row]:
 
 
 def system(ask: Ask) -> Shown:
-    """This node."""
-    return Shown("system", "System", {"cli": "crossfade doctor"}, ask.pages.system())
+    """This node. Of its counts what is behind, lost or refused stands first, and what went well beside it."""
+    view = ask.pages.system()
+    told = [(name, value) for name, value in view.metrics.items() if value]
+    context = {
+        "cli": "crossfade doctor",
+        "lost": [each for each in told if not _went_well(each[0])],
+        "well": [each for each in told if _went_well(each[0])],
+        "still": [(name, value) for name, value in view.metrics.items() if not value],
+    }
+    return Shown("system", "System", context, view)
+
+
+def _went_well(series: str) -> bool:
+    """Whether a series of /metrics counts what was recorded or answered."""
+    return "_records_total{" in series or 'outcome="answered"' in series
 
 
 def data(ask: Ask) -> Shown:
