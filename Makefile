@@ -48,8 +48,13 @@ contributor-path: checked  ## the same for who changes it: a comparator by the h
 
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
-test: checked  ## the test suite, each file of it in one of twice as many processes as there are cores
-	$(BIN)/python -m pytest $(PARALLEL)
+LEFT_OUT := --ignore=tests/acceptance
+
+test: checked  ## the test suite but for the acceptance tests, each file in one of twice as many processes as there are cores
+	$(BIN)/python -m pytest $(PARALLEL) $(LEFT_OUT)
+
+acceptance: checked  ## the acceptance tests: the docs' commands, the demo, real clients, a browser, Prometheus, the decisions at size
+	$(BIN)/python -m pytest $(PARALLEL) tests/acceptance
 
 clients: checked  ## install the real clients of the acceptance tests, each in an environment of its own
 	$(BIN)/python tools/clients.py
@@ -143,7 +148,7 @@ check: prometheus helm  ## all that CI runs: one core lints while another compil
 	$(MAKE) --jobs=2 --output-sync=target lint compile-if-able
 	$(MAKE) test-compiled
 	$(MAKE) uncompile
-	$(MAKE) test
+	$(MAKE) test LEFT_OUT=
 
 bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,interpreted,nginx")
 	$(BIN)/python -m bench.run $(ARGS)
