@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,27 +23,30 @@ EXPOSITION_BYTES = 4 * 1024 * 1024
 class AdminChange:
     """How the admin port is to be served next."""
 
-    server: asyncio.Server
-    listener: socket.socket
+    front: Front
     address: Address
-    certificate: ServerCertificate | None
+    server: asyncio.Server | None
+    """None: that of before, on the same address."""
 
 
 @dataclass(slots=True)
 class AdminPort:
-    """Serves the admin port over every change of its settings."""
+    """Serves the admin port over every change of its settings.
+
+    An address keeps its server: one that ends drops, with a reset, what it has accepted in this pass of the event loop,
+    and a probe during a reload would fail.
+    """
 
     pages: Mapping[str, Page]
     log: Log
-    _listener: socket.socket | None = field(default=None, init=False)
+    _front: Front | None = field(default=None, init=False)
     _address: Address | None = field(default=None, init=False)
     _server: asyncio.Server | None = field(default=None, init=False)
-    _certificate: ServerCertificate | None = field(default=None, init=False)
 
     @property
     def where(self) -> Address | None:
         """Where it really listens."""
-        return None if self._listener is None else bound(self._listener)
+        return None if self._server is None else bound(self._server.sockets[0])
 
     async def serve(self, plan: Programs) -> None:
         """Serve as `plan` says, from now on; what was served before ends once the new is there.
@@ -60,51 +62,50 @@ class AdminPort:
         Raises:
             BindError: as for `serve`.
         """
-        certificate = _certificate(plan)
-        fresh, address = self._listener, plan.settings.server.admin
-        if fresh is None or address != self._address:
-            fresh = listen(address)
         front = Front(
             pages=dict(self.pages),
             door=plan.door,
             admin_socket=plan.admin_socket,
             log=self.log,
-            tls=certificate,
+            tls=_certificate(plan),
         )
-        server = await asyncio.start_server(front.serve, sock=fresh.dup(), start_serving=False)
-        return AdminChange(server, fresh, address, certificate)
+        server, address = None, plan.settings.server.admin
+        if self._server is None or address != self._address:
+            server = await asyncio.start_server(self._serve, sock=listen(address), start_serving=False)
+        return AdminChange(front, address, server)
 
     async def switch(self, change: AdminChange) -> None:
         """Serve as was prepared."""
-        await change.server.start_serving()
-        if self._server is not None:
-            self._server.close()
-        if self._listener is not None and self._listener is not change.listener:
-            self._listener.close()
-        self._server, self._listener, self._address = change.server, change.listener, change.address
-        self._certificate = change.certificate
+        self._front, self._address = change.front, change.address
+        if change.server is not None:
+            old, self._server = self._server, change.server
+            await change.server.start_serving()
+            if old is not None:
+                old.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._front is not None:  # always: nothing is accepted before the first `switch`
+            await self._front.serve(reader, writer)
 
     def renew_certificate(self) -> None:
         """Show the certificate as it stands in its files. To be called every few seconds."""
-        if self._certificate is None:
+        certificate = None if self._front is None else self._front.tls
+        if certificate is None:
             return
-        if self._certificate.renew():
+        if certificate.renew():
             self.log.notice("admin_tls.renewed")
-        elif problem := self._certificate.news():
+        elif problem := certificate.news():
             self.log.alarm("admin_tls.not_renewed", reason=problem, hint=NOT_RENEWED)
 
     def give_up(self, change: AdminChange) -> None:
         """Forget what was prepared."""
-        change.server.close()
-        if change.listener is not self._listener:
-            change.listener.close()
+        if change.server is not None:
+            change.server.close()
 
     def close(self) -> None:
         """Stop serving."""
         if self._server is not None:
             self._server.close()
-        if self._listener is not None:
-            self._listener.close()
 
 
 def _certificate(plan: Programs) -> ServerCertificate | None:

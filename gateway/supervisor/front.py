@@ -39,6 +39,8 @@ PUBLIC = 8
 """Requests of strangers, for the page to sign in, that the admin process answers at a time."""
 HANDED_OVER = 64
 """Requests that the admin process answers at a time; above it, it is busy. Probes need none of these."""
+PART_BYTES = 64 * 1024
+"""Of an answer, at a time."""
 _DROPPED = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect", b"upgrade"})
 
 Header = tuple[bytes, bytes]
@@ -140,6 +142,10 @@ class _RefusedError(Exception):
 
 
 Page = Callable[[], FrontAnswer]
+_NOT_THERE = error(503, "admin_unavailable", "the admin process is not there; traffic is not affected. Try again soon")
+_NO_ANSWER = error(
+    503, "admin_unavailable", "the admin process gave no answer: see whether what was asked is done, then ask again"
+)
 
 
 @dataclass(slots=True)
@@ -228,21 +234,24 @@ class Front:
         """Hand a request over, and its answer back.
 
         Raises:
-            _RefusedError: the admin process is not there.
+            _RefusedError: the admin process is not there, or ended without an answer, as in a reload.
         """
         try:
             async with asyncio.timeout(ADMIN_CONNECT_S):
                 answers, asks = await asyncio.open_unix_connection(self.admin_socket)
         except (OSError, TimeoutError) as failure:
-            raise _RefusedError(
-                error(
-                    503, "admin_unavailable", "the admin process is not there; traffic is not affected. Try again soon"
-                )
-            ) from failure
+            raise _RefusedError(_NOT_THERE) from failure
         try:
-            await _write(asks, _encode(request))
-            while chunk := await _within(ADMIN_PAUSE_S, answers.read(64 * 1024)):
+            try:
+                await _write(asks, _encode(request))
+                chunk = await _within(ADMIN_PAUSE_S, answers.read(PART_BYTES))
+            except (OSError, TimeoutError) as failure:
+                raise _RefusedError(_NO_ANSWER) from failure
+            if not chunk:
+                raise _RefusedError(_NO_ANSWER)
+            while chunk:
                 await _write(writer, chunk)
+                chunk = await _within(ADMIN_PAUSE_S, answers.read(PART_BYTES))
         finally:
             asks.close()
 

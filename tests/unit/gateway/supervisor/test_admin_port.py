@@ -1,3 +1,4 @@
+import asyncio
 import datetime
 import io
 import os
@@ -19,6 +20,7 @@ from gateway.supervisor.admin_port import AdminPort, exposed_ages, health, metri
 from gateway.supervisor.programs import Modules, Programs, read_secrets
 from gateway.supervisor.sockets import BindError
 from gateway.telemetry.metrics import Sample
+from tests.rooms.waiting import PATIENCE_S
 
 NOW = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 
@@ -100,6 +102,22 @@ async def test_a_renewed_certificate_is_shown(port: AdminPort, tmp_path: Path) -
     context = ssl.create_default_context(cafile=renewed["cert"])
     assert await get(f"https://localhost:{port.where.port}/healthz", verify=context) == 200
     assert ["not_renewed" in line for line in said.getvalue().splitlines()] == [True, False]
+
+
+@pytest.mark.parametrize("passes", range(5))
+async def test_a_connection_of_the_moment_of_a_reload_is_answered(port: AdminPort, tmp_path: Path, passes: int) -> None:
+    """Whoever connects just before the settings are switched is answered, however far the event loop is with it."""
+    await port.serve(plan(tmp_path))
+    assert port.where is not None
+    change = await port.prepare(plan(tmp_path))
+    with socket.create_connection((port.where.host, port.where.port)) as app:
+        app.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        await port.switch(change)
+        app.settimeout(PATIENCE_S)
+        answer = await asyncio.to_thread(app.recv, 64)
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_what_cannot_be_served_changes_nothing(port: AdminPort, tmp_path: Path) -> None:

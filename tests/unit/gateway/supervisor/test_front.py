@@ -180,6 +180,21 @@ async def test_without_the_admin_process(admin_socket: Path) -> None:
     assert b"traffic is not affected" in answer
 
 
+@pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
+async def test_an_admin_process_that_ends_before_it_answers_is_told(admin_socket: Path, *, is_reset: bool) -> None:
+    """Whoever asked while the admin process was replaced is told so, and never sees a connection that just closes."""
+
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not is_reset:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_unix_server(end, admin_socket)
+    async with server, front(admin_socket) as port:
+        answer = await send(port, f"GET /api/v1/status HTTP/1.1\r\n{LOCAL}\r\n")
+    assert (status(answer), code(answer)) == (503, "admin_unavailable")
+
+
 async def test_what_is_handed_over(admin_socket: Path) -> None:
     """The admin process gets the request whole, framed anew, and its answer reaches the caller byte by byte."""
     seen: list[bytes] = []
