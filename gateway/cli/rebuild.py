@@ -21,6 +21,7 @@ from gateway.control.state.open import open_state
 from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.state_location import find
+from gateway.node.unknown_route import unknown_route
 from policies.evidence import Evidence
 from policies.review import key_of
 from policies.rules import Rules
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings, data = context.settings(arguments), context.data(arguments)
         with closing(open_state(find(settings, data, os.environ))) as shared:
-            told = list(_all(arguments, data, shared))
+            told, known = list(_all(arguments, data, shared)), [*shared.rollouts()]
     except (SettingsError, DataDirError, StateDownError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(told)
     if arguments.route is not None and not told:
-        return failed(f"no rollout of {arguments.route!r}. hint: `crossfade status` lists them", arguments)
+        return failed(unknown_route(arguments.route, known), arguments)
     return 0 if all(each.agrees or each.written for each in told) else 1
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway import clock
 from gateway.cli import context, layout
-from gateway.cli.failure import failed, unknown_route
+from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.control.controller.status import ControllerStatus, by_candidate, read_status
 from gateway.control.operations.standings import spent_budgets, standings
@@ -23,6 +23,7 @@ from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.exposition import by_route
 from gateway.node.journal_lag import journal_lag_s
 from gateway.node.plain_error import plain
+from gateway.node.unknown_route import unknown_route
 from gateway.supervisor import running
 from gateway.supervisor.worker_metrics import open_breakers
 from policies.candidates import is_contender, route_of
