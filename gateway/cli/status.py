@@ -114,7 +114,7 @@ class StatusReport:
     routes: list[RouteState]
     workers: list[WorkerState]
     missing: list[str]
-    """Processes that should run and do not."""
+    """Processes that should run and do not; those that come up are `starting`."""
     policy_errors: list[str]
     journal_bytes: int
     journal_lag_s: float | None
@@ -125,6 +125,8 @@ class StatusReport:
     """Why the settings that serve are not those of the file."""
     reload_waits_for: list[int] = field(default_factory=list[int])
     """Pids of old workers whose answers a reload waits for."""
+    starting: list[str] = field(default_factory=list[str])
+    """Processes that come up, after a start or a reload."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -168,7 +170,8 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         problem=problem,
         routes=[] if table is None else _routes(data, table, controller, [worker.gauges for worker in workers]),
         workers=[_worker(worker) for worker in workers],
-        missing=[each.slot for each in processes if each not in alive],
+        missing=[each.slot for each in processes if each not in alive and not each.starting],
+        starting=[each.slot for each in processes if each not in alive and each.starting],
         policy_errors=[policy.error for policy in controller.policies if policy.error is not None],
         journal_bytes=_size_bytes(data),
         journal_lag_s=journal_lag_s(data, now=now),
@@ -297,6 +300,7 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
         found.append(f"the shared state cannot be used, so no weight rises and no lease is renewed: {seen.problem}")
     elif len(seen.nodes) > 1:
         found.append(f"nodes: {', '.join(seen.nodes)}; {seen.leader or 'nobody'} leads")
+    found += [f"starting: {', '.join(state.starting)}"] if state.starting else []
     found += [f"not running: {name} (its log lines say why)" for name in state.missing]
     if state.reload_refused is not None:
         found.append(f"the last reload was refused, what ran before goes on: {state.reload_refused}")
