@@ -14,6 +14,11 @@ class UsageError(Exception):
         self.parser = parser
 
 
+def unheeded(text: str) -> str:
+    """The kind of words that are kept as they are, even if there are none: an emergency waits for no reason."""
+    return text
+
+
 class Parser(argparse.ArgumentParser):
     """Parses one command's words. The namespace says as `parser` which command's parser came last."""
 
@@ -35,10 +40,10 @@ class Parser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """A word as its kind. Raises ArgumentError of an empty one, which only a variable leaves that is not set.
 
-        An option that has words as its default takes it: `crossfade kill --reason ""` has to kill. A command's own
-        words are left to its parser.
+        What is `unheeded` may be empty: `crossfade kill --reason ""` has to kill. A command's own words are left to its
+        parser.
         """
-        if not arg_string and action.nargs != argparse.PARSER and not isinstance(action.default, str):
+        if not arg_string.strip() and action.nargs != argparse.PARSER and action.type is not unheeded:
             raise argparse.ArgumentError(action, "is empty. hint: is a variable of your shell not set?")
         return super()._get_value(action, arg_string)
 

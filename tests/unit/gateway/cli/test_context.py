@@ -59,6 +59,19 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("words", [*commands()], ids=" ".join)
+def test_a_folder_of_something_else_is_no_data_directory(
+    words: tuple[str, ...], data: DataDir, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command says so, with the directory that the settings name, and not that nothing is recorded there."""
+    Path("mine/records").mkdir(parents=True)
+    assert main([*words, "--data", "mine"]) == 1
+    said = capsys.readouterr().err
+    told = "--data mine: this is no data directory" in said and "hint: the settings name crossfade-data" in said
+    assert told or words[0] in NAMES_ANOTHER
+    assert [*Path("mine").rglob("*")] == [Path("mine/records")]
+
+
+@pytest.mark.parametrize("words", [*commands()], ids=" ".join)
 def test_a_data_directory_that_is_not_there_is_no_empty_one(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,7 +87,7 @@ def test_a_kill_where_no_gateway_ran_kills_nothing(capsys: pytest.CaptureFixture
     """A folder that is none of ours is named: a kill file there would look like a kill, and be heeded by nobody."""
     Path("mine").mkdir()
     assert main(["kill", "--data", "mine"]) == 1
-    assert "mine: no gateway has run from here" in capsys.readouterr().err
+    assert "--data mine: this is no data directory" in capsys.readouterr().err
     assert not Path("mine/KILL").exists()
 
     prepare(Path("mine"))

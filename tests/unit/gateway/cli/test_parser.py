@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cli.parser import Parser, UsageError
+from gateway.cli.parser import Parser, UsageError, unheeded
 
 
 def parser() -> Parser:
@@ -31,12 +31,12 @@ def test_a_choice_that_is_none_names_the_nearest(words: list[str], prog: str, en
 
 
 def test_an_empty_word_is_refused_where_nothing_stands_for_it() -> None:
-    """A name that is empty is an unset variable of a shell; an option with words of its own as default takes it."""
+    """What is empty is an unset variable of a shell, whatever the default is; only what nobody heeds may be."""
     kill = Parser(prog="kill")
-    kill.add_argument("--reason", default="kill")
-    kill.add_argument("--data")
+    kill.add_argument("--reason", type=unheeded, default="kill")
+    kill.add_argument("--data", default="data")
     assert kill.parse_args(["--reason", ""]).reason == ""
-    for words in (["--data", ""], ["--data="]):
+    for words in (["--data", ""], ["--data="], ["--data", " "]):
         with pytest.raises(UsageError, match=r"argument --data: is empty. hint: "):
             kill.parse_args(words)
 
