@@ -14,9 +14,19 @@ class UsageError(Exception):
         self.parser = parser
 
 
+MOST_CHARS = 4096
+"""A longer word is no path, no name, and no other word of a command."""
+
+
 def unheeded(text: str) -> str:
-    """The kind of words that are kept as they are, even if there are none: an emergency waits for no reason."""
-    return text
+    """The kind of words that are kept as far as they are text, even if there are none: an emergency waits for no
+    reason.
+    """
+    return text.encode("utf-8", "replace").decode()
+
+
+_PATHS = ("DIR", "FILE", "PATH", "POLICY")
+"""What is meant by these has any name that the system gives it."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,6 +55,11 @@ class Parser(argparse.ArgumentParser):
         """
         if not arg_string.strip() and action.nargs != argparse.PARSER and action.type is not unheeded:
             raise argparse.ArgumentError(action, "is empty. hint: is a variable of your shell not set?")
+        if action.nargs != argparse.PARSER and action.type is not unheeded:
+            if len(arg_string) > MOST_CHARS:
+                raise argparse.ArgumentError(action, f"is too long. hint: {MOST_CHARS:,} characters at most")
+            if action.metavar not in _PATHS and not _is_text(arg_string):
+                raise argparse.ArgumentError(action, "is no text. hint: write it in UTF-8")
         return super()._get_value(action, arg_string)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -53,6 +68,15 @@ class Parser(argparse.ArgumentParser):
         if choices and value not in choices:
             message = f"invalid choice: {value!r} (choose from {', '.join(choices)}){_nearest(str(value), choices)}"
             raise argparse.ArgumentError(action, message)
+
+
+def _is_text(word: str) -> bool:
+    """Whether it is more than bytes that a shell passed on."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -91,7 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _refused(error: Exception, arguments: argparse.Namespace) -> int:
     if isinstance(error, ExceptionGroup):
         return _refused(cast("ExceptionGroup[Exception]", error).exceptions[0], arguments)
-    return failed(f"{plain(error)}. hint: see that it can be read, and is whole", arguments)
+    hint = "see that it can be read, and is whole"
+    if isinstance(error, FileExistsError):
+        error, hint = FileExistsError(f"{error.filename}: is there already"), "name another file with --out"
+    return failed(f"{plain(error)}. hint: {hint}", arguments)
 
 
 def _here(job: ReplayJob, told: Callable[[Comparison], None]) -> ReplayOutcome:

@@ -83,6 +83,12 @@ def test_a_data_directory_that_is_not_there_is_no_empty_one(
     assert not Path("gone").exists()
 
 
+def test_a_name_that_no_system_takes_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path that is too long is refused in a sentence."""
+    assert main(["status", "--data", "x" * 300]) == 1
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_a_kill_where_no_gateway_ran_kills_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """A folder that is none of ours is named: a kill file there would look like a kill, and be heeded by nobody."""
     Path("mine").mkdir()

@@ -41,6 +41,20 @@ def test_an_empty_word_is_refused_where_nothing_stands_for_it() -> None:
             kill.parse_args(words)
 
 
+def test_what_is_no_text_or_too_long_is_refused() -> None:
+    """Bytes of another encoding name nobody, except files; a reason that nobody heeds is kept as far as it is text."""
+    words = Parser(prog="tool")
+    words.add_argument("--user")
+    words.add_argument("--data", metavar="DIR")
+    words.add_argument("--reason", type=unheeded)
+    with pytest.raises(UsageError, match=r"argument --user: is no text. hint: "):
+        words.parse_args(["--user", "\udce9"])
+    with pytest.raises(UsageError, match=r"argument --data: is too long. hint: 4,096 characters at most"):
+        words.parse_args(["--data", "x" * 4097])
+    found = words.parse_args(["--data", "\udce9", "--reason", "\udce9" * 5000])
+    assert (found.data, found.reason) == ("\udce9", "?" * 5000)
+
+
 @pytest.mark.parametrize(
     ("unknown", "ends"),
     [
