@@ -103,5 +103,5 @@ def _named(arguments: argparse.Namespace) -> DataDir:
 
 
 def _not_served(data: DataDir) -> DataDirError:
-    hint = "name its directory with --data, or its settings with --config"
+    hint = "`crossfade serve` starts one; if one runs, name its directory with --data, or its settings with --config"
     return DataDirError(f"{data.root}: no gateway has run from here. hint: {hint}")

@@ -25,6 +25,8 @@ def unheeded(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+_NAMED = 10
+"""Actions of a command that a message lists at most."""
 _PATHS = ("DIR", "FILE", "PATH", "POLICY")
 """What is meant by these has any name that the system gives it."""
 
@@ -38,7 +40,12 @@ class Parser(argparse.ArgumentParser):
         self.set_defaults(parser=self)
 
     def error(self, message: str) -> NoReturn:
-        """Raises UsageError, where argparse's would print and exit."""
+        """Raises UsageError, where argparse's would print and exit. What a command can do is named, if nothing is."""
+        below = self._subparsers and next((each for each in self._actions if each.nargs == argparse.PARSER), None)
+        if below is not None and message == f"the following arguments are required: {below.metavar}":
+            names = [*(below.choices or ())]
+            few = ", ".join(names) if len(names) <= _NAMED else f"{self.prog} --help lists them"
+            message = f"which {str(below.metavar).lower()}? hint: {few}"
         raise UsageError(message, self)
 
     def refuse(self, unknown: list[str]) -> NoReturn:

@@ -7,6 +7,7 @@ last moves are the shared state's, and left out where it cannot be used.
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -276,8 +277,13 @@ def _size_bytes(data: DataDir) -> int:
 KILLED = "KILLED: the baseline alone answers. `crossfade kill --off` takes it back."
 
 
+NOT_SERVING = "hint: `crossfade serve` starts a gateway; one that runs elsewhere is named with --data or --config"
+
+
 def _print(state: StatusReport, routes: list[RouteState], seen: SharedView, now: float) -> None:
     print(headline(state))
+    if not state.serving and not state.starting:
+        print(NOT_SERVING, file=sys.stderr)
     if state.killed:
         print(KILLED)
     _print_routes(routes, seen, now)

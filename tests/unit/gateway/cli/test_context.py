@@ -12,11 +12,12 @@ from gateway.cli.main import main
 from gateway.node.datadir import DataDir, prepare
 
 
-@pytest.mark.parametrize("words", [["rollback", "r", "--reason", "x"], ["explain", "r"]])
+@pytest.mark.parametrize("words", [["rollback", "r", "--reason", "x"], ["explain", "r"], ["rebuild"], ["report", "r"]])
 def test_where_no_gateway_ever_ran(data: DataDir, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     """A directory without a state is named, and none is made there."""
     assert main(words) == 1
-    assert "no gateway has run from here" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no gateway has run from here. hint: `crossfade serve` starts one" in said
     assert not data.state.exists()
 
 

@@ -41,6 +41,20 @@ def test_an_empty_word_is_refused_where_nothing_stands_for_it() -> None:
             kill.parse_args(words)
 
 
+@pytest.mark.parametrize(
+    ("count", "says"), [(2, "which action? hint: do-0, do-1"), (11, "which action? hint: tool --help lists them")]
+)
+def test_a_command_without_its_action_names_those_there_are(count: int, says: str) -> None:
+    """Few are listed; where there are many, it says where they are."""
+    words = Parser(prog="tool")
+    actions = words.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for number in range(count):
+        actions.add_parser(f"do-{number}")
+    with pytest.raises(UsageError) as refused:
+        words.parse_args([])
+    assert str(refused.value) == says
+
+
 def test_what_is_no_text_or_too_long_is_refused() -> None:
     """Bytes of another encoding name nobody, except files; a reason that nobody heeds is kept as far as it is text."""
     words = Parser(prog="tool")

@@ -124,7 +124,9 @@ def test_status_names_who_could_hang(capsys: pytest.CaptureFixture[str]) -> None
 def test_status_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Where there never was a gateway, status says so and makes nothing."""
     assert main(["status"]) == 1
-    assert "nothing serves from crossfade-data; no routing table" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "nothing serves from crossfade-data; no routing table" in captured.out
+    assert "`crossfade serve` starts a gateway" in captured.err
     assert not Path("crossfade-data").exists()
 
 
