@@ -103,7 +103,7 @@ def decode(data: bytes) -> DecisionRecord:
     """
     try:
         found = msgspec.json.decode(data, type=DecisionRecord)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"not a decision record: {error}") from error
     if found.format > FORMAT:
         raise RecordError(f"the record has format {found.format}, this version reads up to {FORMAT}: upgrade it")

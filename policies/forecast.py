@@ -70,9 +70,10 @@ class Forecast:
 
     @property
     def units_to_go(self) -> int | None:
-        """The most units that anything still wants; None: not known, or no number would do."""
-        slowest = max((need.units for need in self.needs if need.units is not None), default=0)
-        return None if self.unseen or any(need.units is None for need in self.needs) else slowest
+        """The units that `slowest` still wants, of which the sentence tells; None: not known, or no number would do."""
+        if self.unseen or any(need.units is None for need in self.needs):
+            return None
+        return 0 if self.slowest is None else self.slowest.units
 
     def __str__(self) -> str:
         """In a sentence."""

@@ -66,7 +66,9 @@ def read(line: bytes) -> RecordedPair:
     """
     try:
         pair = _PAIR.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PairError("not UTF-8; hint: save the file as UTF-8") from error
+    except (msgspec.MsgspecError, RecursionError) as error:
         if _COMPARISON in line:
             raise PairError(
                 "a comparison, as `crossfade replay --out` keeps them: it has no times of the baseline; hint: "

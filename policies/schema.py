@@ -149,7 +149,8 @@ class Slices(Section):
 
     by: Several[Annotated[str, BeforeValidator(_dimension)]] = Field(min_length=1, max_length=5)
     """`tool` (the one that is offered or called for), `language` (of the first user turn), `length` (short to 1,000
-    tokens, medium to 8,000, long), `header:NAME`, `metadata:KEY`. Each value of each is a slice."""
+    tokens, medium to 8,000, long), `header:NAME`, `metadata:KEY`. Each value of each is a slice; of one with more than
+    32 values, those that a stage sees after the first 32 are in `other`."""
     mode: Literal["whole", "partial"] = "whole"
     """`whole`: nothing rises before all of them hold. `partial`: those that are certified at the margin by themselves
     move, whatever the others do; the rest stays with the baseline, and is compared on. By one dimension, and not by

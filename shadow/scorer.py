@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from records.named_file import read_named, require_file
 from shadow.compare import promptfoo, python, schema
 from shadow.compare.pair import Pair, Score
 
@@ -204,7 +205,7 @@ def unfit(comparator: str, file: str, folder: Path) -> str:
         if comparator == "promptfoo":
             _checks(file, folder)
         elif comparator == "schema":
-            schema.make({"file": file}, lambda name: (folder / name).read_bytes())
+            schema.make({"file": file}, lambda name: read_named(folder / name))
     except (OSError, ValueError) as error:
         return str(error)
     return ""
@@ -218,6 +219,8 @@ def own(name: str, options: Mapping[str, object], folder: Path, not_ready: Calla
         ValueError: it holds no assertions that can be taken over.
     """
     if name == "python":
+        with contextlib.suppress(FileNotFoundError):  # its own process says so, and finds it once it is there
+            require_file(folder / str(options["ref"]).partition(":")[0])
         return OwnScorer(folder, {"ref": options["ref"]}, not_ready=lambda why: not_ready(f"{options['ref']}: {why}"))
     file = str(options["file"])
     checks = _checks(file, folder)
@@ -225,7 +228,7 @@ def own(name: str, options: Mapping[str, object], folder: Path, not_ready: Calla
 
 
 def _checks(file: str, folder: Path) -> promptfoo.Checks:
-    text = (folder / file).read_bytes()
+    text = read_named(folder / file)
     try:
         tree: Any = yaml.safe_load(text) if len(text) <= _MOST_CONFIG_BYTES else None
     except yaml.YAMLError as error:

@@ -156,6 +156,7 @@ STATUS = {
     "the shared state cannot be used, so no weight rises and no lease is renewed": (
         "Check the state's server (Redis), or the disk of `state.db`. Apps are served; `crossfade kill` works."
     ),
+    "starting: …": "That process comes up, after a start or a reload: wait a few seconds.",
     "not running: …": "That process ended, and is started again. Its last log lines say why.",
     "policy not loaded, the last good version stays: …": "Run `crossfade policy lint`.",
     "records … s behind": "If it stays above some seconds, the recorder is stopped, or too slow for this traffic: see the page Sizing.",

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Literal
 
+from gateway.node import moments
+from gateway.node.moments import MomentError
 from policies.language.compare import SCORES
 from records.route_facts import grained
 
@@ -18,10 +20,6 @@ RecordTable = Literal["exchanges", "comparisons"]
 TEXT_S = 7 * 86_400.0
 """Words of the text are looked for within a week at most: it means reading every prompt."""
 MAX_VALUE = 400
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_SLACK_S = 2 * 86_400.0
-"""What is looked at beside a moment, as days of the records and other time zones: it has a date, too."""
-_AGO = re.compile(r"(\d{1,6})([smhd])")
 _TOKEN = re.compile(r'(\w+):(?:"([^"]*)"|(\S+))|(\S+)')
 _NUMBER = re.compile(r"(>=|<=|>|<)?(-?\d{1,12}(?:\.\d{1,6})?)(ms|s)?", re.ASCII)
 
@@ -100,17 +98,12 @@ def moment(text: str, *, now: float) -> float:
     Raises:
         FilterError: neither.
     """
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        long_s = int(ago[1]) * _UNITS[ago[2]]
-        return grained(now - long_s, long_s)
+    long_s = moments.ago_s(text)
     try:
-        found = datetime.fromisoformat(text)
-        at = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-        _ = datetime.fromtimestamp(at - _SLACK_S, UTC), datetime.fromtimestamp(at + _SLACK_S, UTC)
-    except (ValueError, OverflowError) as error:
-        raise FilterError(f"{text[:40]!r} is no moment. hint: 24h, 7d, or 2026-11-29T12:00") from error
-    return at
+        at = moments.moment(text, now=now)
+    except MomentError as error:
+        raise FilterError(str(error)) from error
+    return at if long_s is None else grained(at, long_s)
 
 
 def window(given: Mapping[str, str], *, now: float, usual: str | None = None) -> Window:
@@ -121,7 +114,8 @@ def window(given: Mapping[str, str], *, now: float, usual: str | None = None) ->
     """
     since, until = given.get("since") or usual, given.get("until")
     return Window(
-        None if not since or since == "all" else moment(since, now=now), None if not until else moment(until, now=now)
+        None if not since or since == moments.ALWAYS else moment(since, now=now),
+        None if not until else moment(until, now=now),
     )
 
 

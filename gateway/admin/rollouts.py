@@ -22,9 +22,8 @@ from gateway.admin.views import (
     StandingView,
     VotesView,
 )
-from gateway.control.controller.status import read_status
 from gateway.control.operations import votes
-from gateway.control.operations.orders import OrderClock, addressed, operate, order_of
+from gateway.control.operations.orders import OrderClock, address, operate, order_of
 from gateway.control.operations.standings import Standing, spent_budgets, standings, stops
 from gateway.control.state.open import open_state
 from gateway.control.state.port import MAX_DECISIONS, Decided, QueuedOrder, SharedState, StateDownError
@@ -112,7 +111,8 @@ class Operations:
 
     def give(self, order: QueuedOrder) -> OperatedView:
         """Give an order and wait for what becomes of it. The same order twice is one."""
-        order, nobody = addressed(order, read_status(self.data.controller_status))
+        with self._state() as state:
+            order, nobody = address(order, state, self.data)
         if nobody:
             return OperatedView(order=order.id, outcome="refused", text=nobody, alone=False)
         try:

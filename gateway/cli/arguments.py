@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.cli.overview import overview
-from gateway.cli.parser import Parser
-from gateway.cli.values import at_once, between, count, days, lasting, stated, whole
+from gateway.cli.parser import Parser, unheeded
+from gateway.cli.values import at_once, between, count, lasting, since, stated, until, whole
 from policies.terms import SCOPES
 from records.dataset.formats import FORMATS
 from records.importers.sources import SOURCES
@@ -87,6 +87,15 @@ def _add_context(parser: Parser) -> None:
 def _add_json(parser: Parser) -> None:
     """The option of every command that reads."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_since(parser: Parser, usual: str | None = None) -> None:
+    """The option of every command that reads a part of the records."""
+    otherwise = "" if usual is None else f" (default: {usual})"
+    parser.add_argument(
+        "--since", type=since, default=usual, metavar="TIME",
+        help=f"only what was recorded since then: 30m, 24h, 7d, all, or 2026-11-29T12:00, in UTC{otherwise}",
+    )  # fmt: skip
 
 
 def _init(parser: Parser) -> None:
@@ -188,14 +197,14 @@ def _label(parser: Parser) -> None:
 
 def _savings(parser: Parser) -> None:
     parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this route")
-    parser.add_argument("--since", default="30d", metavar="AGE", help="24h, 7d, all, or a date (default: 30d)")
+    _add_since(parser, "30d")
     _add_context(parser)
     _add_json(parser)
 
 
 def _report(parser: Parser) -> None:
     parser.add_argument("route", metavar="ROUTE", help="the route to report on")
-    parser.add_argument("--since", default="7d", metavar="AGE", help="24h, 7d, all, or a date (default: 7d)")
+    _add_since(parser, "7d")
     shapes = parser.add_mutually_exclusive_group()
     for name, words in (
         ("md", "print Markdown (the default)"),
@@ -224,12 +233,10 @@ def _records(parser: Parser) -> None:
         each.add_argument("--route", help="only this route")
         each.add_argument("--model", help="only requests for this model")
         each.add_argument("--status", metavar="CODE", help="only this status: 429, or 5xx")
-        each.add_argument("--since", metavar="TIME", help="only newer: 30m, 24h, 7d, or 2026-11-29T12:00")
+        _add_since(each)
         each.add_argument("--user", help="only this user, as the app names it")
         each.add_argument("--failed", action="store_true", help="only errors and incomplete answers")
-        each.add_argument(
-            "--where", default="", metavar="WORDS", help="search words of the console, as 'total:>2s key:team'"
-        )
+        each.add_argument("--where", metavar="WORDS", help="search words of the console, as 'total:>2s key:team'")
     stats.add_argument(
         "--hours", action="store_true", help="show servers that are paid by the hour: busy and idle time"
     )
@@ -317,8 +324,8 @@ def _dataset(parser: Parser) -> None:
 
 def _add_care(build: Parser) -> None:
     """Which exchanges a dataset is made of."""
-    build.add_argument("--since", type=days, metavar="AGE", help="only exchanges recorded since then, as 30d")
-    build.add_argument("--until", type=days, metavar="AGE", help="only exchanges recorded before then")
+    _add_since(build)
+    build.add_argument("--until", type=until, metavar="TIME", help="only what was recorded before then, as in --since")
     build.add_argument(
         "--model", action="append", default=[], metavar="NAME", help="only this model, as requested or as answered"
     )
@@ -374,7 +381,7 @@ def _eval(parser: Parser) -> None:
     whose.add_argument("--route", metavar="R", help="route to draw from")
     whose.add_argument("--unrouted", action="store_const", const="", dest="route", help="traffic without a route")
     draw.add_argument("--rows", type=count, default=200, metavar="N", help="number of questions (default: 200)")
-    draw.add_argument("--since", type=days, default=30.0, metavar="AGE", help="how far back to look (default: 30d)")
+    _add_since(draw, "30d")
     draw.add_argument("--salt", default="eval", help="another salt draws differently (default: eval)")
     ask = actions.add_parser("run", help="ask variants the questions of a set, and compare the answers")
     ask.add_argument("set", metavar="EVALSET", help="name of the set")
@@ -505,7 +512,7 @@ def _replay(parser: Parser) -> None:
     parser.add_argument(
         "--policy", type=Path, metavar="FILE", help="the policy (default: the one in the policies folder)"
     )
-    parser.add_argument("--since", type=days, default=7.0, metavar="AGE", help="how far back to look (default: 7d)")
+    _add_since(parser, "7d")
     parser.add_argument(
         "--limit", type=count, default=1000, metavar="N", help="most exchanges, drawn by conversation (default: 1000)"
     )
@@ -536,7 +543,7 @@ def _keys(parser: Parser) -> None:
     listing = actions.add_parser("list", help="list all keys, without their secrets")
     revoke = actions.add_parser("revoke", help="revoke a key, within a second")
     revoke.add_argument("name", help="name or id of the key")
-    revoke.add_argument("--reason", default="", help="why; kept in the audit log")
+    revoke.add_argument("--reason", type=unheeded, default="", help="why; kept in the audit log")
     for each in (create, listing, revoke):
         _add_context(each)
         _add_json(each)
@@ -544,7 +551,9 @@ def _keys(parser: Parser) -> None:
 
 def _kill(parser: Parser) -> None:
     parser.add_argument("--off", action="store_true", help="end the emergency stop: candidates serve their share again")
-    parser.add_argument("--reason", default="crossfade kill", help="why; kept in the kill file and the audit log")
+    parser.add_argument(
+        "--reason", type=unheeded, default="crossfade kill", help="why; kept in the kill file and the audit log"
+    )
     _add_context(parser)
     _add_json(parser)
 
@@ -573,9 +582,7 @@ def _policy(parser: Parser) -> None:
     simulate.add_argument(
         "--pairs", metavar="FILE", help="compared pairs, one JSON object a line, also gzipped; - is stdin"
     )
-    simulate.add_argument(
-        "--since", type=days, default=7.0, metavar="TIME", help="how far back to look, as 12h (default: 7d)"
-    )
+    _add_since(simulate, "7d")
     simulate.add_argument(
         "--every", type=whole, default=0, metavar="N", help="also show the evidence after every N conversations"
     )

@@ -34,12 +34,16 @@ def data(arguments: argparse.Namespace) -> DataDir:
     Raises:
         SettingsError: they cannot be used, or there is no directory of the name that `--data` says.
     """
-    if arguments.data and not Path(arguments.data).is_dir():
-        hint = "name the directory that the gateway keeps its data in, or its settings with --config"
-        if "://" in arguments.data:
-            hint = f"fetch it first: crossfade records fetch {arguments.data} --to DIR"
-        raise SettingsError(FileProblem(f"--data {arguments.data}", None, "no such directory", hint))
-    return _named(arguments)
+    if not arguments.data:
+        return _named(arguments)
+    found = DataDir(Path(arguments.data))
+    if not found.root.is_dir():
+        what = "no such directory" if not found.root.exists() else "a file, and no directory"
+        raise SettingsError(FileProblem(f"--data {arguments.data}", None, what, _hint(arguments)))
+    if not found.is_one:
+        what = "this is no data directory: no gateway keeps anything in it"
+        raise SettingsError(FileProblem(f"--data {arguments.data}", None, what, _hint(arguments)))
+    return found
 
 
 def served(arguments: argparse.Namespace) -> DataDir:
@@ -83,10 +87,21 @@ def state(arguments: argparse.Namespace) -> tuple[StatePlace, DataDir]:
     return state_location.find(found, directory, os.environ), directory
 
 
+def _hint(arguments: argparse.Namespace) -> str:
+    """What to name instead: what the settings name, if that is there."""
+    if "://" in arguments.data:
+        return f"fetch it first: crossfade records fetch {arguments.data} --to DIR"
+    try:
+        found = settings_file.load(settings_file.find(arguments.config, os.environ), os.environ).data
+    except SettingsError:
+        return "name the directory that the gateway keeps its data in"
+    return f"the settings name {found}" if found.is_dir() else "name the directory that the gateway keeps its data in"
+
+
 def _named(arguments: argparse.Namespace) -> DataDir:
     return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)
 
 
 def _not_served(data: DataDir) -> DataDirError:
-    hint = "name its directory with --data, or its settings with --config"
+    hint = "`crossfade serve` starts one; if one runs, name its directory with --data, or its settings with --config"
     return DataDirError(f"{data.root}: no gateway has run from here. hint: {hint}")

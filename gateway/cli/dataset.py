@@ -22,6 +22,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.node import labels
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir
+from gateway.node.moments import since
 from gateway.node.plain_error import plain
 from gateway.training.inside_call import TrainingCallError
 from policies.candidates import route_of
@@ -38,8 +39,6 @@ from records.dataset.manifest import Manifest
 from records.evaluation import sets
 from records.parts import run_here
 from records.store import Store
-
-_DAY_S = 86_400.0
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,10 +89,9 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _filters(arguments: argparse.Namespace, models: tuple[str, ...]) -> Filters:
     now = clock.wall()
-    since, until = (None if days is None else now - days * _DAY_S for days in (arguments.since, arguments.until))
     return Filters(
-        since=since,
-        until=until,
+        since=since(arguments.since, now=now),
+        until=since(arguments.until, now=now),
         models=models,
         finish_reasons=tuple(arguments.finish_reason),
         least_score=arguments.least_score,

@@ -19,6 +19,7 @@ from gateway.cli.replay import ReplayError
 from gateway.config.settings_file import SettingsError
 from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.node.datadir import DataDirError
+from gateway.node.moments import since
 from gateway.node.pepper import pepper_of
 from gateway.node.plain_error import plain
 from records.evaluation import files, sets
@@ -26,8 +27,6 @@ from records.evaluation.sample import sample
 from records.evaluation.sets import EvalSet
 from records.store import Store
 from shadow.compare import answer
-
-_DAY_S = 86_400.0
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,11 +77,10 @@ def _row(each: EvalSet, runs: list[sets.EvalRun]) -> tuple[str, ...]:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    since = clock.wall() - arguments.since * _DAY_S
     drawn = sample(
         Store(context.data(arguments).records, context.warn_of_damage),
         arguments.route,
-        since=since,
+        since=since(arguments.since, now=clock.wall()) or 0.0,
         rows=arguments.rows,
         salt=arguments.salt,
     )

@@ -35,6 +35,7 @@ from policies.language.amounts import PPM
 from policies.routing import Table, Variant
 from records.evaluation import sets
 from records.evaluation.sets import EvalRow, EvalRun, EvalSet
+from records.named_file import read_named
 from records.pricing import PricedCall
 from records.record_maker import RecordMaker
 from records.wire.usage import Usage
@@ -317,7 +318,7 @@ def _files(shadow: ShadowRoute) -> list[bytes]:
         for value in options.values():
             path = Path(shadow.folder) / value.partition(":")[0] if isinstance(value, str) and value else None
             if path is not None and path.is_file():
-                found.append(hashlib.sha256(path.read_bytes()).digest())
+                found.append(hashlib.sha256(read_named(path)).digest())
     return found
 
 

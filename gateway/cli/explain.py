@@ -20,6 +20,7 @@ from gateway.control.operations.standings import Standing, entry, spent_budgets,
 from gateway.control.state.open import open_state
 from gateway.control.state.port import Decided, StateDamagedError, StateDownError
 from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.unknown_route import unknown_route
 from policies import explain
 from policies.explain import RecordError
 from policies.rollout import Decision
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         state = open_state(where)
         try:
             looks = state.looks()
-            standing = standings(state, now=now, spent=spent_budgets(data)).get(arguments.route)
+            all_standings = standings(state, now=now, spent=spent_budgets(data))
             entered = entry(state, arguments.route)
             history = [] if arguments.history is None else state.decisions(arguments.route, arguments.history)
         finally:
@@ -41,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, StateDownError, StateDamagedError) as error:
         return failed(error, arguments)
     if arguments.history is None:
-        return _now(arguments, _Found(standing, entered, looks), data, now)
+        return _now(arguments, _Found(all_standings, entered, looks), data, now)
     if not history:
-        return failed(_nothing(arguments.route, sorted(looks)), arguments)
+        return failed(_nothing(arguments.route, _Found(all_standings, entered, looks)), arguments)
     if arguments.json:
         print(json.dumps([_fields(decided) for decided in history]))
     else:
@@ -53,18 +54,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the shared state says of the rollout."""
+    """What the shared state says: of all rollouts, and how the one that is asked for was stopped."""
 
-    standing: Standing | None
+    standings: dict[str, Standing]
     entered: Decision | None
     looks: dict[str, Decided]
 
 
 def _now(arguments: argparse.Namespace, found: _Found, data: DataDir, now: float) -> int:
     """Print where the rollout stands now, and the numbers behind it."""
-    look, standing = found.looks.get(arguments.route), found.standing
+    look, standing = found.looks.get(arguments.route), found.standings.get(arguments.route)
     if look is None or standing is None:
-        return failed(_nothing(arguments.route, sorted(found.looks)), arguments)
+        return failed(_nothing(arguments.route, found), arguments)
     voted = votes.find(data, look, now=now, told=context.warn_of_damage)
     if arguments.json:
         about = {"sentence": standing.sentence, **_votes_fields(voted)}
@@ -101,15 +102,16 @@ def _votes_fields(voted: votes.VoteSummary) -> dict[str, Any]:
     return {"votes": msgspec.to_builtins(voted.votes), "votes_problem": voted.problem}
 
 
-def _nothing(route: str, known: list[str]) -> str:
-    if route in known:
+def _nothing(route: str, found: _Found) -> str:
+    if route in found.looks:
         return f"nothing has been decided about {route!r} yet. hint: without --history it says what was last found"
-    there = (
-        f"there are {', '.join(known)}"
-        if known
-        else "is there a policy, and does `crossfade serve` run? See `crossfade status`"
-    )
-    return f"no rollout of {route!r} is known. hint: {there}"
+    if route in found.standings:
+        hint = "the leader looks every few seconds; `crossfade status` says who leads"
+        return f"nothing was found of {route!r} yet. hint: {hint}"
+    if known := {*found.looks, *found.standings}:
+        return unknown_route(route, known)
+    hint = "is there a policy, and does `crossfade serve` run? See `crossfade status`"
+    return f"no rollout of {route!r} is known. hint: {hint}"
 
 
 def _fields(decided: Decided) -> dict[str, Any]:

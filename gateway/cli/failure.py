@@ -6,10 +6,8 @@ Stdout is for data alone: it holds the whole of it, or what there is, or nothing
 """
 
 import argparse
-import difflib
 import json
 import sys
-from collections.abc import Collection
 
 from gateway.node.plain_error import plain
 
@@ -17,8 +15,6 @@ INTERRUPTED = 130
 """What a shell says of a program that Ctrl-C ended: 128 + 2."""
 HINT = "hint: "
 """What our errors put before what to do."""
-_NAMED = 6
-"""Routes that a hint lists at most."""
 NOT_THIS_USER = "run it as the user who runs `crossfade serve`, or name what this user may read and write"
 """What to do where the system refuses a file."""
 
@@ -36,14 +32,6 @@ def unreadable(error: Exception, arguments: argparse.Namespace) -> int:
     return failed(
         f"{plain(error)}. {HINT}may this user read the records? If files were just merged, do it again", arguments
     )
-
-
-def unknown_route(name: str, known: Collection[str]) -> str:
-    """What is wrong with a route's name that nobody has, and what was probably meant."""
-    near = difflib.get_close_matches(name, known, n=1)
-    listed = ", ".join(sorted(known)[:_NAMED]) + (", …" if len(known) > _NAMED else "")
-    hint = f"did you mean {near[0]}?" if near else f"there are {listed or 'none'}"
-    return f"no route is called {name!r}. {HINT}{hint}"
 
 
 def refused(error: OSError) -> str:

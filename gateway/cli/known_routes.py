@@ -4,10 +4,10 @@ import argparse
 from typing import cast
 
 from gateway.cli import context
-from gateway.cli.failure import unknown_route
 from gateway.config.policy_file import SUFFIXES
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError, load
+from gateway.node.unknown_route import unknown_route
 from policies.candidates import route_of
 from policies.routing import RoutingError, decode
 from records.store import Store

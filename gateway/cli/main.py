@@ -3,6 +3,7 @@
 import argparse
 import atexit
 import contextlib
+import errno
 import importlib
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,9 @@ from gateway.cli.failure import INTERRUPTED, refused, say
 from gateway.cli.output import EXIT_CODE, CommandOutput, OutputClosedError, OutputFailedError
 from gateway.cli.parser import UsageError
 from gateway.ending import Ending
+
+_OF_PATHS = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
+"""What is wrong with a path that somebody named."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +46,9 @@ def _said(words: list[str]) -> int:
         except OutputFailedError as error:
             say(str(error), as_json="--json" in words)
             return 1
-        except PermissionError as error:  # of what a command looks at on its way: `exists` raises it, too
+        except OSError as error:  # of what a command looks at on its way: `exists` raises it, too
+            if error.errno not in _OF_PATHS:
+                raise
             say(refused(error), as_json="--json" in words)
             return 1
         except KeyboardInterrupt:

@@ -7,16 +7,16 @@ import json
 import secrets
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict
 
 from gateway import clock
 from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
-from gateway.control.controller.status import read_status
-from gateway.control.operations.orders import OrderClock, addressed, operate, order_of
+from gateway.control.operations.orders import OrderClock, address, operate, order_of
 from gateway.control.state.open import open_state
-from gateway.control.state.port import QueuedOrder, StateDownError
+from gateway.control.state.port import QueuedOrder, SharedState, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
 from gateway.node.datadir import DataDir, DataDirError
 from policies.terms import Verb
@@ -33,9 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
     order = order_of(
         secrets.token_hex(8), arguments.route, Verb(arguments.verb), by=by, reason=arguments.reason, now=now
     )
-    order, problem = addressed(order, read_status(data.controller_status))
-    if problem:
-        return failed(problem, arguments)
+    with closing(open_state(where)) as state:
+        order, problem = address(order, state, data)
+        if problem:
+            return failed(problem, arguments)
+        return _give(arguments, order, state, data)
+
+
+def _give(arguments: argparse.Namespace, order: QueuedOrder, state: SharedState, data: DataDir) -> int:
     try:
         _audit(data, order)
     except StateError as error:
@@ -43,7 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
         if order.verb != Verb.ROLLBACK:
             return failed(problem, arguments)
         print(problem, file=sys.stderr)  # no log keeps a rollback waiting
-    state = open_state(where)
     try:
         found = operate(
             state,
@@ -54,8 +58,6 @@ def run(arguments: argparse.Namespace) -> int:
     except StateDownError as error:
         hint = "`crossfade kill` needs nothing but this node's files"
         return failed(f"the shared state cannot be used: {error}\nhint: {hint}", arguments)
-    finally:
-        state.close()
     if arguments.json:
         print(json.dumps({"route": order.route, "verb": order.verb, "order": order.id, **asdict(found)}))
     if not found.done:

@@ -14,6 +14,23 @@ class UsageError(Exception):
         self.parser = parser
 
 
+MOST_CHARS = 4096
+"""A longer word is no path, no name, and no other word of a command."""
+
+
+def unheeded(text: str) -> str:
+    """The kind of words that are kept as far as they are text, even if there are none: an emergency waits for no
+    reason.
+    """
+    return text.encode("utf-8", "replace").decode()
+
+
+_NAMED = 10
+"""Actions of a command that a message lists at most."""
+_PATHS = ("DIR", "FILE", "PATH", "POLICY")
+"""What is meant by these has any name that the system gives it."""
+
+
 class Parser(argparse.ArgumentParser):
     """Parses one command's words. The namespace says as `parser` which command's parser came last."""
 
@@ -23,7 +40,12 @@ class Parser(argparse.ArgumentParser):
         self.set_defaults(parser=self)
 
     def error(self, message: str) -> NoReturn:
-        """Raises UsageError, where argparse's would print and exit."""
+        """Raises UsageError, where argparse's would print and exit. What a command can do is named, if nothing is."""
+        below = self._subparsers and next((each for each in self._actions if each.nargs == argparse.PARSER), None)
+        if below is not None and message == f"the following arguments are required: {below.metavar}":
+            names = [*(below.choices or ())]
+            few = ", ".join(names) if len(names) <= _NAMED else f"{self.prog} --help lists them"
+            message = f"which {str(below.metavar).lower()}? hint: {few}"
         raise UsageError(message, self)
 
     def refuse(self, unknown: list[str]) -> NoReturn:
@@ -35,11 +57,16 @@ class Parser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """A word as its kind. Raises ArgumentError of an empty one, which only a variable leaves that is not set.
 
-        An option that has words as its default takes it: `crossfade kill --reason ""` has to kill. A command's own
-        words are left to its parser.
+        What is `unheeded` may be empty: `crossfade kill --reason ""` has to kill. A command's own words are left to its
+        parser.
         """
-        if not arg_string and action.nargs != argparse.PARSER and not isinstance(action.default, str):
+        if not arg_string.strip() and action.nargs != argparse.PARSER and action.type is not unheeded:
             raise argparse.ArgumentError(action, "is empty. hint: is a variable of your shell not set?")
+        if action.nargs != argparse.PARSER and action.type is not unheeded:
+            if len(arg_string) > MOST_CHARS:
+                raise argparse.ArgumentError(action, f"is too long. hint: {MOST_CHARS:,} characters at most")
+            if action.metavar not in _PATHS and not _is_text(arg_string):
+                raise argparse.ArgumentError(action, "is no text. hint: write it in UTF-8")
         return super()._get_value(action, arg_string)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -48,6 +75,15 @@ class Parser(argparse.ArgumentParser):
         if choices and value not in choices:
             message = f"invalid choice: {value!r} (choose from {', '.join(choices)}){_nearest(str(value), choices)}"
             raise argparse.ArgumentError(action, message)
+
+
+def _is_text(word: str) -> bool:
+    """Whether it is more than bytes that a shell passed on."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -27,6 +27,7 @@ from policies.lint import named_files, overlaps
 from policies.plan import concentration, starved
 from policies.schema import Policy, json_schema
 from policies.surroundings import Surroundings
+from records.named_file import read_named
 from shadow.scorer import unfit
 
 
@@ -141,7 +142,7 @@ _DIFFERENCES = 5
 def _replay(path: Path, arguments: argparse.Namespace) -> int:
     """Decide again; 1 if the decision is another."""
     try:
-        kept = explain.decode(record_in(path.read_bytes()))
+        kept = explain.decode(record_in(read_named(path)))
     except explain.RecordError as error:
         hint = "the data directory has a file for each move: evidence/ROUTE/*.json"
         return failed(f"{path}: {error}. hint: {hint}", arguments)

@@ -1,6 +1,7 @@
 """`crossfade policy simulate`: recorded traffic, or compared pairs, through the functions that decide in production."""
 
 import argparse
+import codecs
 import gzip
 import hashlib
 import sys
@@ -20,6 +21,7 @@ from gateway.cli.progress import counted
 from gateway.config.policy_file import contenders, read_file, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
+from gateway.node.moments import since
 from gateway.node.plain_error import plain
 from policies import explain
 from policies.compile import decision_rules
@@ -30,10 +32,10 @@ from policies.rules import Rules
 from policies.simulate import Moment, summarise, walk
 from policies.surroundings import KnownUpstream, Surroundings
 from policies.terms import Move
+from records.named_file import opened
 
 Told = tuple[str, PairEvent]
 """A pair, and whom of several candidates it is of; of one alone: nobody by name."""
-_DAY_S = 86400.0
 _GZIP = b"\x1f\x8b"
 
 
@@ -61,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         alone = [event for _, event in pairs]
         tell(rules[""], alone, timed=timed, every=arguments.every, as_json=arguments.json)
+    if not pairs:  # what nothing decides is told all the same: no data never promotes
+        return failed(f"{arguments.pairs}: no pair stands there. hint: {_PAIR_LINE}", arguments)
     return 0
 
 
@@ -72,17 +76,18 @@ def _recorded(arguments: argparse.Namespace, rules: Mapping[str, Rules]) -> tupl
         PairError: there is nothing of one of them.
     """
     records = context.data(arguments).records
-    found = [(name, event) for name, each in rules.items() for event in _observed(records, each, arguments.since)]
+    begin = since(arguments.since, now=clock.wall()) or 0.0
+    found = [(name, event) for name, each in rules.items() for event in _observed(records, each, begin)]
     return sorted(found, key=lambda told: (told[1].at, told[1].id)), True
 
 
-def _observed(records: Path, rules: Rules, since_days: float) -> list[PairEvent]:
+def _observed(records: Path, rules: Rules, begin: float) -> list[PairEvent]:
     """What was recorded of one.
 
     Raises:
         PairError: there is nothing.
     """
-    found = observed(records, rules.route, rules.key.digest, clock.wall() - since_days * _DAY_S)
+    found = observed(records, rules.route, rules.key.digest, begin)
     if not found:
         raise PairError(
             f"{records}: nothing was observed of route {rules.route} and candidate {rules.key.candidate} revision "
@@ -138,13 +143,16 @@ def _show(moment: Moment, *, as_json: bool) -> None:
         print(layout.folded(f"after {moment.unit} units\n{explain.text(moment.decision)}"))
 
 
+_PAIR_LINE = "one JSON object per line, with unit, q, error_*"
+
+
 @contextmanager
 def _opened(name: str) -> Generator[Iterable[bytes]]:
     """The lines of a file or of standard input, gzipped or not."""
     if name == "-":
         yield _unzipped(cast("BufferedReader", sys.stdin.buffer))
     else:
-        with Path(name).open("rb") as file:
+        with opened(name) as file:
             yield _unzipped(file)
 
 
@@ -160,7 +168,8 @@ def _pairs(name: str, lines: Iterable[bytes], candidates: Collection[str]) -> tu
     """
     found: list[Told] = []
     timed = False
-    for number, line in enumerate(lines, 1):
+    for number, said in enumerate(lines, 1):
+        line = said.removeprefix(codecs.BOM_UTF8) if number == 1 else said
         if not line.strip():
             continue
         try:

@@ -63,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(found: Readiness) -> str:
     model = found.retirement.model if found.route.startswith(UNROUTED) else ""
     name = f"{found.route} ({model})" if model else found.route
-    seen = f"{counted(found.requests, 'request')} in {words.duration(found.days * DAY_S)}"
+    seen = "no request is recorded"
+    if found.requests:
+        seen = f"{counted(found.requests, 'request')} in {words.duration(found.days * DAY_S)}"
     lines = [f"{name}: {found.verdict.upper()}   {seen}"]
     lines += [_line("signal", sign, _SIGNALS) for sign in found.signals]
     lines += [_line("check", sign, _CHECKS) for sign in found.checks]

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,7 +19,7 @@ from gateway.control.operations.rebuild import EVERYTHING, EvidenceReplay, diffe
 from gateway.control.state.open import open_state
 from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
 from gateway.node.datadir import DataDir, DataDirError
-from gateway.node.state_location import find
+from gateway.node.unknown_route import unknown_route
 from policies.evidence import Evidence
 from policies.review import key_of
 from policies.rules import Rules
@@ -55,19 +54,19 @@ class RebuildOutcome:
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: something differs, or cannot be read."""
     try:
-        settings, data = context.settings(arguments), context.data(arguments)
-        with closing(open_state(find(settings, data, os.environ))) as shared:
-            told = list(_all(arguments, data, shared))
+        place, data = context.state(arguments)
+        with closing(open_state(place)) as shared:
+            told, known = list(_all(arguments, data, shared)), [*shared.rollouts()]
     except (SettingsError, DataDirError, StateDownError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return unreadable(error, arguments)
     if arguments.json:
         print(json.dumps([asdict(each) | {"agrees": each.agrees} for each in told]))
-    else:
+    elif told or arguments.route is None:
         _print(told)
     if arguments.route is not None and not told:
-        return failed(f"no rollout of {arguments.route!r}. hint: `crossfade status` lists them", arguments)
+        return failed(unknown_route(arguments.route, known), arguments)
     return 0 if all(each.agrees or each.written for each in told) else 1
 
 

@@ -20,7 +20,7 @@ def filter_of(arguments: argparse.Namespace, *, now: float) -> RecordFilter:
         SettingsError, DataDirError: a user is asked for, and the secret users are hashed with cannot be read.
     """
     words = {name: getattr(arguments, name) or "" for name in ("route", "model", "status", "since")}
-    found = wanted("exchanges", {**words, "q": arguments.where}, now=now)
+    found = wanted("exchanges", {**words, "q": arguments.where or ""}, now=now)
     if arguments.user:
         found.add("user_id = ?", user_hash(arguments.user, pepper(arguments)))
     if arguments.failed:

@@ -39,8 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise DataDirError(f"--upstream {arguments.upstream}: no such upstream. hint: there are {known}")
     missing = [path for path in arguments.files if not path.is_file()]
     if missing:
-        what = "a folder, and no file" if missing[0].is_dir() else "no such file"
-        raise DataDirError(f"{missing[0]}: {what}. hint: docs/importing.md says how to get one; nothing was imported")
+        what, hint = "no such file", "docs/importing.md says how to get one; nothing was imported"
+        if missing[0].is_dir():
+            what = "a folder, and no file"
+        elif missing[0].exists():
+            what, hint = "it is no file", "write it to a file first: it is read twice"
+        raise DataDirError(f"{missing[0]}: {what}. hint: {hint}")
     if arguments.route and (wrong := slip(arguments.route, arguments)):
         print(f"WARNING: {wrong}", file=sys.stderr)  # its policy may be written later, from these very records
     route_of: RouteOf = (lambda _path, _body: arguments.route) if arguments.route else _matched(settings)

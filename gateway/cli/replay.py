@@ -33,6 +33,7 @@ from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.control.publish.table import base_table
 from gateway.control.row_inputs import RowInputs
 from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.moments import since
 from gateway.node.pepper import pepper_of
 from gateway.node.plain_error import plain
 from gateway.supervisor.programs import hourly_prices, price_overrides
@@ -42,9 +43,9 @@ from policies.routing import Route, Table
 from policies.rules import Rules
 from policies.simulate import simulate
 from records.comparison import Comparison
+from records.named_file import read_named
 from shadow.plan import ShadowRoute
 
-DAY_S = 86400.0
 PART_EXCHANGES = 500
 """Exchanges of one part on Ray: a judge's controls are counted in each part anew, and need some to be believed."""
 FAILURES = (OSError, duckdb.Error, msgspec.MsgspecError, ValueError)
@@ -90,7 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _refused(error: Exception, arguments: argparse.Namespace) -> int:
     if isinstance(error, ExceptionGroup):
         return _refused(cast("ExceptionGroup[Exception]", error).exceptions[0], arguments)
-    return failed(f"{plain(error)}. hint: see that it can be read, and is whole", arguments)
+    hint = "see that it can be read, and is whole"
+    if isinstance(error, FileExistsError):
+        error, hint = FileExistsError(f"{error.filename}: is there already"), "name another file with --out"
+    return failed(f"{plain(error)}. hint: {hint}", arguments)
 
 
 def _here(job: ReplayJob, told: Callable[[Comparison], None]) -> ReplayOutcome:
@@ -152,7 +156,7 @@ def _job(arguments: argparse.Namespace) -> ReplayJob:
     stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}"
     return ReplayJob(
         data, msgspec.structs.replace(base, routes=(route,)), route, rules, shadow,
-        rows=Rows(data.records, route, now - arguments.since * DAY_S, arguments.limit),
+        rows=Rows(data.records, route, since(arguments.since, now=now) or 0.0, arguments.limit),
         out=arguments.out or data.root / "replays" / f"{route.name}-{stamp}.jsonl",
         keys=background_keys(settings, os.environ)[0],
         terms=row_inputs(settings, data),
@@ -182,7 +186,7 @@ def route_policy(settings: Settings, name: str, named: Path | None) -> tuple[Rou
     reader = PolicyReader(surroundings(settings), str(folder))
     several: list[str] = []
     for path in paths:
-        compiled = reader.compile(path.read_text(encoding="utf-8"), path.name)
+        compiled = reader.compile(read_named(path).decode(), path.name)
         for route, terms in compiled.parts:
             if terms is not None and terms.name == name:
                 return route, terms.rules, terms.shadow

@@ -11,6 +11,7 @@ Rules:
 4. Lateness is counted at an edge of the histogram's buckets, and said to be: between two edges nothing is known.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -92,7 +93,7 @@ def _shares(objective: Objective, job: str, labels: Mapping[str, str], about: Ma
 
 
 def _share(objective: Objective, job: str, window: str) -> str:
-    whose = f'job="{job}", route="{objective.route}"'
+    whose = f'job={json.dumps(job, ensure_ascii=False)}, route="{objective.route}"'
     if objective.limit_s is None:
         every = f"sum(rate({_REQUESTS}{{{whose}}}[{window}]))"
         failed = f"sum(rate({_REQUESTS}{{{whose}, {_FAILED}}}[{window}]))"

@@ -7,13 +7,14 @@ last moves are the shared state's, and left out where it cannot be used.
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gateway import clock
 from gateway.cli import context, layout
-from gateway.cli.failure import failed, unknown_route
+from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.control.controller.status import ControllerStatus, by_candidate, read_status
 from gateway.control.operations.standings import spent_budgets, standings
@@ -23,6 +24,7 @@ from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.exposition import by_route
 from gateway.node.journal_lag import journal_lag_s
 from gateway.node.plain_error import plain
+from gateway.node.unknown_route import unknown_route
 from gateway.supervisor import running
 from gateway.supervisor.worker_metrics import open_breakers
 from policies.candidates import is_contender, route_of
@@ -113,7 +115,7 @@ class StatusReport:
     routes: list[RouteState]
     workers: list[WorkerState]
     missing: list[str]
-    """Processes that should run and do not."""
+    """Processes that should run and do not; those that come up are `starting`."""
     policy_errors: list[str]
     journal_bytes: int
     journal_lag_s: float | None
@@ -124,6 +126,8 @@ class StatusReport:
     """Why the settings that serve are not those of the file."""
     reload_waits_for: list[int] = field(default_factory=list[int])
     """Pids of old workers whose answers a reload waits for."""
+    starting: list[str] = field(default_factory=list[str])
+    """Processes that come up, after a start or a reload."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -167,7 +171,8 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         problem=problem,
         routes=[] if table is None else _routes(data, table, controller, [worker.gauges for worker in workers]),
         workers=[_worker(worker) for worker in workers],
-        missing=[each.slot for each in processes if each not in alive],
+        missing=[each.slot for each in processes if each not in alive and not each.starting],
+        starting=[each.slot for each in processes if each not in alive and each.starting],
         policy_errors=[policy.error for policy in controller.policies if policy.error is not None],
         journal_bytes=_size_bytes(data),
         journal_lag_s=journal_lag_s(data, now=now),
@@ -272,8 +277,13 @@ def _size_bytes(data: DataDir) -> int:
 KILLED = "KILLED: the baseline alone answers. `crossfade kill --off` takes it back."
 
 
+NOT_SERVING = "hint: `crossfade serve` starts a gateway; one that runs elsewhere is named with --data or --config"
+
+
 def _print(state: StatusReport, routes: list[RouteState], seen: SharedView, now: float) -> None:
     print(headline(state))
+    if not state.serving and not state.starting:
+        print(NOT_SERVING, file=sys.stderr)
     if state.killed:
         print(KILLED)
     _print_routes(routes, seen, now)
@@ -296,6 +306,7 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
         found.append(f"the shared state cannot be used, so no weight rises and no lease is renewed: {seen.problem}")
     elif len(seen.nodes) > 1:
         found.append(f"nodes: {', '.join(seen.nodes)}; {seen.leader or 'nobody'} leads")
+    found += [f"starting: {', '.join(state.starting)}"] if state.starting else []
     found += [f"not running: {name} (its log lines say why)" for name in state.missing]
     if state.reload_refused is not None:
         found.append(f"the last reload was refused, what ran before goes on: {state.reload_refused}")

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 from gateway import clock
 from gateway.cli import context, status
-from gateway.cli.failure import failed, unknown_route
+from gateway.cli.failure import failed
 from gateway.cli.top_screen import LineStyle, TopRow, TopState, TopView, lines, press
 from gateway.config.settings_file import SettingsError
 from gateway.control.operations.standings import entry
 from gateway.control.state.open import open_state
 from gateway.control.state.port import Decided, SharedState, StateDamagedError, StateDownError
 from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.unknown_route import unknown_route
 from policies import explain
 from policies.candidates import route_of
 from policies.explain import RecordError

@@ -33,6 +33,7 @@ from gateway.training.render import (
 )
 from gateway.training.revision import write_revision
 from gateway.training.training_set import check_base, check_dataset
+from gateway.transport.key_file import read_key
 from policies.schema import Policy
 from records.dataset.manifest import Manifest
 from shadow.reward import PURE
@@ -234,7 +235,7 @@ def _authorization(upstream: Upstream, environ: Mapping[str, str]) -> dict[str, 
     """The upstream's own key, or the one for calls nobody waits for: never a caller's."""
     for path in (upstream.background_key_file, upstream.api_key_file):
         if path is not None:
-            return {"authorization": f"Bearer {path.read_text('utf-8').strip()}"}
+            return {"authorization": f"Bearer {read_key(path).decode()}"}
     for name in (upstream.background_key_env, upstream.api_key_env):
         if name is not None and environ.get(name):
             return {"authorization": f"Bearer {environ[name]}"}

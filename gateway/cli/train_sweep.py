@@ -36,6 +36,7 @@ from gateway.training.training_set import check_base, check_dataset
 from records.dataset import manifest
 from records.evaluation import sets
 from records.evaluation.sets import EvalRow
+from records.named_file import read_named
 from shadow.reward import PURE, Reward, make_reward
 
 SCRIPT = "train_sft.py"
@@ -149,7 +150,7 @@ def _asked(arguments: argparse.Namespace, grid: dict[str, list[object]]) -> dict
         "base": str(Path(arguments.base).resolve()),
         "dataset": manifest.read(arguments.dataset).sha256,
         "eval": sets.read(context.data(arguments).root, arguments.eval).sha256,
-        "policy": hashlib.sha256(arguments.policy.read_bytes()).hexdigest(),
+        "policy": hashlib.sha256(read_named(arguments.policy)).hexdigest(),
         "grid": grid,
         "set": sorted(arguments.set),
         "rounds": arguments.rounds,

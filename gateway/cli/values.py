@@ -9,8 +9,8 @@ import importlib
 import math
 from collections.abc import Callable
 
-_HOURS = {"d": 1.0, "h": 24.0}
-"""Parts of a day by their letter."""
+from gateway.node.moments import ALWAYS, MomentError, moment
+
 MOST = 10**15
 """More than there is of anything, and less than what a database, a file or an iterator counts to."""
 MOST_AT_ONCE = 10_000
@@ -60,20 +60,26 @@ def between(least: float, most: float = math.inf) -> Callable[[str], float]:
     return number
 
 
-def days(text: str) -> float:
-    """How many days `7d` or `12h` are.
+def since(text: str) -> str:
+    """A moment from which on something is wanted, or `all`: as it is written, for `gateway.node.moments` to read.
 
     Raises:
-        ArgumentTypeError: it is neither.
+        ArgumentTypeError: it is none.
     """
-    number, unit = text[:-1], text[-1:]
+    return text if text == ALWAYS else until(text)
+
+
+def until(text: str) -> str:
+    """The same of an end, which cannot be `all`.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
     try:
-        found = float(number) / _HOURS[unit]
-    except (KeyError, ValueError):
-        found = math.nan
-    if not math.isfinite(found) or found < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time. hint: 7d, or 12h")
-    return found
+        moment(text, now=0.0)
+    except MomentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def stated(text: str) -> str:

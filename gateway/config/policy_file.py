@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from gateway.config.policies_home import SUFFIXES
 from gateway.config.problems import problems
 from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
-from gateway.transport.key_file import require_file
 from policies.contenders import contenders as contenders_of
 from policies.contenders import named_candidates
 from policies.findings import Finding, Loc
@@ -18,6 +17,7 @@ from policies.language.compare import Judge, SchemaCheck
 from policies.lint import findings
 from policies.schema import Policy
 from policies.surroundings import Surroundings
+from records.named_file import require_file
 from shadow.judging import prompt as prompting
 
 MAX_PROMPT_CHARS = 256 * 1024

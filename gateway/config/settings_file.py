@@ -45,7 +45,8 @@ def find(named: str | None, environment: Mapping[str, str]) -> Path | None:
     if Path(wanted).is_dir():
         raise SettingsError(FileProblem(wanted, None, "a folder, and no file", "name the crossfade.yaml in it"))
     if not Path(wanted).is_file():
-        raise SettingsError(FileProblem(wanted, None, "no such file", "`crossfade init` writes one to start from"))
+        what = "it is no file" if Path(wanted).exists() else "no such file"
+        raise SettingsError(FileProblem(wanted, None, what, "`crossfade init` writes one to start from"))
     return Path(wanted)
 
 

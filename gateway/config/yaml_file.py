@@ -18,7 +18,7 @@ from typing import cast
 
 import yaml
 
-from gateway.transport.key_file import require_file
+from records.named_file import require_file
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32

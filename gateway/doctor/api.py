@@ -8,7 +8,6 @@ Rules:
 """
 
 import json
-import ssl
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ import httpx
 from gateway.config.settings import Upstream
 from gateway.doctor.result import CheckResult
 from gateway.transport.key_file import read_key
+from gateway.transport.trust import trusting
 
 ASK_S = 10.0
 ENDPOINTS = ("chat/completions", "completions", "responses", "embeddings")
@@ -86,7 +86,7 @@ def _headers(upstream: Upstream, environment: Mapping[str, str]) -> tuple[dict[s
 
 
 def _client(upstream: Upstream, headers: Mapping[str, str]) -> httpx.Client:
-    trust = ssl.create_default_context(cafile=upstream.ca_file)
+    trust = trusting(upstream.ca_file)
     uds = None if upstream.uds is None else str(upstream.uds)
     transport = httpx.HTTPTransport(verify=trust, uds=uds, proxy=upstream.proxy, trust_env=False)
     return httpx.Client(transport=transport, headers=headers, params=upstream.query, timeout=ASK_S, trust_env=False)

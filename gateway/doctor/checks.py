@@ -23,7 +23,9 @@ from gateway.config.yaml_file import YamlFileError
 from gateway.doctor.api import asked
 from gateway.doctor.result import CheckResult
 from gateway.node.datadir import DataDir, is_held
+from gateway.transport.trust import trusting
 from policies.contenders import named_candidates
+from records.named_file import read_named
 
 CONNECT_S = 5.0
 MIN_FREE_BYTES = 1024**3
@@ -78,7 +80,7 @@ def files(settings: Settings, environment: Mapping[str, str]) -> Iterator[CheckR
 
 def _file(subject: str, path: Path) -> CheckResult:
     try:
-        content = path.read_bytes()
+        content = read_named(path)
     except OSError as error:
         return CheckResult("failure", subject, f"{path}: {error.strerror}", "does it exist, and may this user read it?")
     if not content.strip():
@@ -207,7 +209,7 @@ def _reach(subject: str, upstream: Upstream) -> CheckResult:
         with _connected(upstream, host, port) as sock:
             if parts.scheme != "https" or upstream.proxy is not None:
                 return CheckResult("ok", subject, f"{upstream.proxy or upstream.url} can be reached")
-            context = ssl.create_default_context(cafile=upstream.ca_file)
+            context = trusting(upstream.ca_file)
             with context.wrap_socket(sock, server_hostname=host) as wrapped:
                 return CheckResult("ok", subject, f"{upstream.url} can be reached, {wrapped.version()}")
     except ssl.SSLCertVerificationError as error:

@@ -23,8 +23,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.transport.key_file import require_file
 from records.durable import replace
+from records.named_file import require_file
 
 FORMAT = 1
 """What this version writes."""
@@ -53,6 +53,12 @@ class DataDir:
     def format(self) -> Path:
         """Which versions may read this directory."""
         return self.root / "FORMAT"
+
+    @property
+    def is_one(self) -> bool:
+        """Whether something of ours lies there: it was made by a gateway, an import or a fetch, or copied from one."""
+        ours = (self.format, self.state, self.routing)
+        return any(path.exists() for path in ours) or any(self.records.glob("*/date=*"))
 
     @property
     def routing(self) -> Path:

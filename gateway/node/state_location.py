@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.config.settings import Settings
 from gateway.node.datadir import DataDir, DataDirError, secret
-from gateway.transport.key_file import require_file
+from records.named_file import require_file
 
 
 class StatePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

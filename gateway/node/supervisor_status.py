@@ -14,6 +14,8 @@ class ProcessStatus(msgspec.Struct, frozen=True):
     restarts: int
     name: str | None
     """For a worker: what its journal and its counters are called."""
+    starting: bool = False
+    """Whether one comes up here, or is about to in a reload: nothing is wrong."""
 
 
 class ReloadStatus(msgspec.Struct, frozen=True):

@@ -29,9 +29,9 @@ from gateway.node.state_location import StatePlace
 from gateway.proxy.boot import Boot
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Program
 from gateway.supervisor.upstream_keys import background_keys, key_files, names_a_key, own_key
-from gateway.transport.key_file import require_file
 from gateway.transport.limits import Limits
 from records.gpu_hours import HourlyPrice
+from records.named_file import require_file
 
 PLAIN_VARIABLES = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}

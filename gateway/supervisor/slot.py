@@ -91,7 +91,7 @@ class Slot:
     turns: Turns | None = None
     """Shared with the slots whose processes shall not start again at the same time."""
     changed: Callable[[], None] = lambda: None
-    """Called whenever `current` or `restarts` changes."""
+    """Called whenever `status` changes."""
     current: Child | None = None
     """The process that serves, as far as we know."""
     restarts: int = 0
@@ -110,7 +110,8 @@ class Slot:
     def status(self) -> ProcessStatus:
         """What `status` shows of it."""
         child = self.current
-        return ProcessStatus(self.name, child and child.pid, self.restarts, child and child.name)
+        is_starting = bool(self._starting) or self._order is not None
+        return ProcessStatus(self.name, child and child.pid, self.restarts, child and child.name, is_starting)
 
     async def keep(self) -> None:
         """Fill the slot until `stop`."""
@@ -208,9 +209,11 @@ class Slot:
         if self.current is not None:
             await self._retire(self.current, self.drain_s)
             self.current = None
+        self.changed()
         self.launch = order.launch
         filled = not self._stopping and await self._fill(order.launch)
         self._order = None
+        self.changed()
         if not order.done.done():
             order.done.set_result(filled)
 
@@ -244,6 +247,7 @@ class Slot:
             self.log.alarm("process.not_started", process=self.name, reason=type(error).__name__)
             return None
         self._starting.add(child)
+        self.changed()
         child.exited.add_done_callback(lambda _: self._wake.set())
         # Whoever waits here may be cancelled, as a reload is by SIGTERM: the child is for `stop` to end then.
         reason = await self._come_up(child) if self.reports_ready else None
@@ -254,6 +258,7 @@ class Slot:
             self.log.info("process.started", process=self.name, pid=child.pid)
             return child
         self._retired.add(child)
+        self.changed()
         status = await child.stop(NOT_READY_STOP_S)
         self._retired.discard(child)
         if not self._stopping:

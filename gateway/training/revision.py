@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.config.policy_file import Loaded, read, read_file
 from gateway.config.yaml_file import FileProblem, Loc, YamlFileError
 from policies.surroundings import Surroundings
+from records.named_file import read_named
 
 
 def with_revision(text: str, name: str, revision: str, model: str, known: Surroundings) -> tuple[str, Loaded]:
@@ -41,7 +42,7 @@ def write_revision(path: Path, revision: str, model: str, known: Surroundings) -
         YamlFileError: the policy is refused, before or after.
     """
     read_file(path, known)
-    text, after = with_revision(path.read_text("utf-8"), str(path), revision, model, known)
+    text, after = with_revision(read_named(path).decode(), str(path), revision, model, known)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)

@@ -1,12 +1,10 @@
-"""Files that a person names: a key, certificates, a policy. Whatever stands at such a path, reading it ends, and soon.
-
-A pipe would hold the process that opens it until somebody writes, and some devices have no end.
-"""
+"""Files with a key in them, and when such a file was replaced."""
 
 import errno
 import os
-import stat
 from collections.abc import Mapping
+
+from records.named_file import require_file
 
 MOST_BYTES = 64 * 1024
 """A longer file is no key."""
@@ -28,22 +26,6 @@ def read_key(path: str | os.PathLike[str]) -> bytes:
     if any(byte < 0x20 or byte > 0x7E for byte in key.replace(b"\n", b"").replace(b"\r", b"")):
         raise OSError(errno.EILSEQ, "it is not ASCII text, as keys are", os.fspath(path))
     return key
-
-
-def require_file(path: str | os.PathLike[str]) -> None:
-    """Refuse what is no file: a folder, a pipe, a socket, a device.
-
-    Raises:
-        OSError: it is none, or is not there.
-    """
-    try:
-        found = os.stat(path)
-    except ValueError as error:  # no path at all
-        raise OSError(errno.EINVAL, "it is no path", os.fspath(path)) from error
-    if stat.S_ISDIR(found.st_mode):
-        raise OSError(errno.EISDIR, "it is a folder, and no file", os.fspath(path))
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no file", os.fspath(path))
 
 
 FileStamp = tuple[int, ...]

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.transport.key_file import require_file
+from records.named_file import require_file
 
 LOOK_S: Final = 5.0
 """How often its files are looked at."""

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
-from gateway.transport.key_file import FileStamp, file_stamp, read_key, require_file
+from gateway.transport.key_file import FileStamp, file_stamp, read_key
 from gateway.transport.message import HOP_BY_HOP, LENGTH_MARK, Head, Preamble
 from gateway.transport.outgoing import Target
+from gateway.transport.trust import trusting
 from policies.routing import Upstream
 from policies.upstream_kinds import KINDS, Kind
 
@@ -275,9 +276,7 @@ def _ready(upstream: Upstream, trust: _TrustStores, environment: Mapping[str, st
 
 def _context(upstream: Upstream) -> ssl.SSLContext:
     try:
-        if upstream.ca_file is not None:
-            require_file(upstream.ca_file)
-        context = ssl.create_default_context(cafile=upstream.ca_file)
+        context = trusting(upstream.ca_file)
     except OSError as error:
         raise UpstreamError(f"upstream {upstream.name}: ca_file {upstream.ca_file}: {error.strerror}") from error
     context.set_alpn_protocols(["http/1.1"])

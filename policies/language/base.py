@@ -118,6 +118,8 @@ def _several(value: object) -> object:
 
 Several = Annotated[tuple[T, ...], _OneOrSeveral()]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
+PolicyPath = Annotated[Text, "a file"]
+"""A file, from the policy's folder on."""
 Name = Annotated[
     str, TextForm(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits, `.`, `_` and `-`, as in support-triage")
 ]

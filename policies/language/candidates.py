@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator
 
 from policies.language.amounts import Seconds
-from policies.language.base import Name, Section, Several, Text
+from policies.language.base import Name, PolicyPath, Section, Several, Text
 
 _UNTOUCHABLE = ("model", "messages", "input", "prompt", "stream", "n")
 """Request fields that make a request what it is: a candidate that is asked something else proves nothing."""
@@ -21,7 +21,7 @@ class Candidate(Section):
     """The model's name there."""
     revision: Text
     """Which weights: a change starts at the first stage, with no evidence."""
-    system_prompt: Text | None = None
+    system_prompt: PolicyPath | None = None
     """A file, from the policy's folder on: its text takes the place of the app's system prompt, all leading system and
     developer turns. So a prompt can be the candidate, on the baseline's own model."""
     set: Mapping[Text, JsonValue] = Field(default={})

@@ -7,7 +7,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from policies.language.amounts import PPM, Seconds, SharePpm
-from policies.language.base import Name, Pointer, Section, Several, Text, TextForm, with_options
+from policies.language.base import Name, Pointer, PolicyPath, Section, Several, Text, TextForm, with_options
 
 SCORES = ("exact", "json_fields", "tool_calls", "vectors", "judge", "python", "promptfoo")
 """Metrics that a quality gate may certify."""
@@ -25,7 +25,7 @@ GAMEABLE = ("judge", "python", "promptfoo")
 class SchemaCheck(Section):
     """Whether the answer satisfies its JSON Schema."""
 
-    file: Text | None = None
+    file: PolicyPath | None = None
     """The schema, from the policy's folder on; default: what the request's response_format says."""
 
 
@@ -85,7 +85,7 @@ class Judge(Section):
     """The judge. It may not be the baseline or the candidate."""
     sample: Annotated[SharePpm, AfterValidator(_enough)] = PPM // 4
     """Share of the remaining pairs that are judged, chosen at random; at least 25%, or proof takes too long."""
-    rubric: Text | None = None
+    rubric: PolicyPath | None = None
     """A file that says what a good answer is, from the policy's folder on."""
     version: Text = "1"
     """Change it when the rubric changes: that is another judge, so evidence starts again."""
@@ -94,7 +94,7 @@ class Judge(Section):
 class PythonScore(Section):
     """The user's own scorer."""
 
-    ref: Annotated[str, TextForm(r"[\w./-]+\.py:[A-Za-z_]\w*", "file.py:function, as evals/triage.py:score")]
+    ref: Annotated[PolicyPath, TextForm(r"[\w./-]+\.py:[A-Za-z_]\w*", "file.py:function, as evals/triage.py:score")]
     """`file.py:function`, from the policy's folder on; it gets both answers and returns -1 to 1."""
     version: Text = "1"
     """Change it when the scorer changes, so that evidence starts again."""
@@ -103,7 +103,7 @@ class PythonScore(Section):
 class Promptfoo(Section):
     """How many assertions of a promptfoo configuration each answer keeps to."""
 
-    file: Text
+    file: PolicyPath
     """The configuration, from the policy's folder on: its `defaultTest`, or a bare list of assertions."""
     version: Text = "1"
     """Change it when the file changes, so that evidence starts again."""

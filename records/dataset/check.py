@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 from records.dataset.example import Fields
 from records.dataset.format import TrainingFormat
 from records.dataset.parquet_file import lines_of
+from records.named_file import opened
 from records.wire.json_reader import UnreadableError, read
 
 
@@ -84,14 +85,18 @@ def lines_of_file(path: Path) -> Iterator[bytes]:
     if path.suffix == ".parquet":
         yield from lines_of(path)
         return
-    with path.open("rb") as file:
+    with opened(path) as file:
         yield from file
 
 
 def check_line(line: bytes, shape: TrainingFormat) -> Iterator[str]:
     """What is wrong with one example."""
     try:
+        line.decode()  # trainers read nothing else
         found = read(line)
+    except UnicodeDecodeError:
+        yield "not UTF-8. hint: save it as UTF-8"
+        return
     except UnreadableError as error:
         yield f"not JSON: {error}"
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from records.dataset.example import Fields
+from records.named_file import require_file
 from records.wire.json_reader import UnreadableError, read
 from records.wire.words import spoken
 
@@ -40,10 +41,13 @@ class EvaluationRows:
             ValueError: a row is none, with its place.
         """
         number = 0
+        require_file(path)  # no pipe: it is read once more, for its hash
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 for text in _texts(line, f"{path}:{number}"):
                     self._add(_words(text), f"{path.name}:{number}")
+        if not number:
+            raise ValueError(f"{path}: there is no row in it. hint: one JSON object a line")
         return number
 
     def leak(self, prompt: Sequence[Fields]) -> str | None:

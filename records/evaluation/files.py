@@ -19,6 +19,7 @@ from typing import Any, cast
 import yaml
 
 from records.evaluation.sets import CHAT, EvalRow, EvalSetError
+from records.named_file import opened
 
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _PATHS = {"messages": CHAT, "input": "/v1/responses", "prompt": "/v1/completions"}
@@ -33,7 +34,8 @@ def read_file(path: Path) -> Iterator[EvalRow]:
         OSError: it cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with opened(path) as file:
+            text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise EvalSetError(f"{path.name}: no UTF-8 at byte {error.start}. hint: save it as UTF-8") from error
     if path.suffix in (".yaml", ".yml", ".json"):
@@ -47,7 +49,7 @@ def read_file(path: Path) -> Iterator[EvalRow]:
 def _line(line: str, where: str) -> EvalRow:
     try:
         value = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         column = getattr(error, "colno", 1)
         raise EvalSetError(f"{where}:{column}: no JSON. hint: one object per line") from error
     fields = _object(value)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from records.importers.imported import Fields
+from records.named_file import opened
 from records.wire.json_reader import UnreadableError, read
 
 MAX_ROW_BYTES = 64 * 1024 * 1024
@@ -47,9 +48,8 @@ def rows_of(path: Path) -> Iterator[ExportRow]:
     Raises:
         OSError: it cannot be read.
     """
-    with path.open("rb") as raw:
-        is_gzip = raw.read(2) == _GZIP
-        raw.seek(0)
+    with opened(path) as raw:
+        is_gzip = raw.peek(2)[:2] == _GZIP
         with gzip.open(raw) if is_gzip else raw as file:
             plain = cast(IO[bytes], file)
             name = path.name.removesuffix(".gz")

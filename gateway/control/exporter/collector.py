@@ -15,7 +15,8 @@ from typing import Literal
 
 import httpx
 
-from gateway.transport.key_file import require_file
+from gateway.transport.trust import trusting
+from records.named_file import require_file
 
 DEADLINE_S = 5.0
 """For one post, its answer included; whoever ends us waits twice as long."""
@@ -95,7 +96,7 @@ class Collector:
         if self._client is None:
             # Plain HTTP needs no authorities: reading them takes a while.
             is_tls = self.endpoint.startswith("https:")
-            verify = ssl.create_default_context(cafile=self.ca_file) if is_tls else _NO_TLS
+            verify = trusting(self.ca_file) if is_tls else _NO_TLS
             # Proxies of the environment are never used: where spans go stands in the settings.
             self._client = httpx.AsyncClient(verify=verify, trust_env=False, timeout=self.deadline_s)
         compressor = zlib.compressobj(1, wbits=_GZIP)

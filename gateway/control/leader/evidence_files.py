@@ -50,7 +50,7 @@ def record_in(content: bytes) -> bytes:
     """The decision record that a JSON file written here holds; what is no such file comes back as it is."""
     try:
         return bytes(msgspec.json.decode(content, type=_Holds).record)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return content
 
 

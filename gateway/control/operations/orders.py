@@ -4,19 +4,24 @@ The leader takes an order as `policies.rollout.command` says. Nobody but the lea
 that nobody answers is withdrawn, and a rollback that nobody answers is made here: any node may lower.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from gateway.control.controller.status import ControllerStatus
+from gateway.control.controller.status import ControllerStatus, read_status
 from gateway.control.leader.announce import decision_id
 from gateway.control.leader.persistence import read_rollout, rollout_bytes
 from gateway.control.state.port import Answered, Decided, QueuedOrder, SharedState, StateDownError, Stored
+from gateway.node.datadir import DataDir
+from gateway.node.unknown_route import unknown_route
 from policies import explain, rollout
+from policies.candidates import route_of
 from policies.review import Conditions
 from policies.rollout import Decision
+from policies.routing import RoutingError, decode
 from policies.terms import Verb
 
 ROLLBACK_S = 2.0
@@ -58,20 +63,41 @@ def order_of(name: str, route: str, verb: Verb, *, by: str, reason: str, now: fl
     return QueuedOrder(name, route, verb.value, by, reason[:MAX_REASON], now)
 
 
-def addressed(order: QueuedOrder, status: ControllerStatus | None) -> tuple[QueuedOrder, str]:
+def address(order: QueuedOrder, state: SharedState, data: DataDir) -> tuple[QueuedOrder, str]:
     """The order to whom it is about, and why it is about nobody; empty: it is.
+
+    A route that nobody has is refused here, without a wait: no leader would know it either.
+    """
+    status = read_status(data.controller_status)
+    try:
+        known = set(state.rollouts())
+    except StateDownError:
+        return addressed(order, status)  # nobody can tell; `operate` says that the state is down
+    with contextlib.suppress(OSError, RoutingError):
+        known |= {route_of(route.name) for route in decode(data.routing.read_bytes()).routes}
+    return addressed(order, status, known)
+
+
+def addressed(
+    order: QueuedOrder, status: ControllerStatus | None, known: Collection[str] | None = None
+) -> tuple[QueuedOrder, str]:
+    """The same, of what is known: policies that are in force, and `known`, rollouts and routes; None: any may be one.
 
     Of a route with several candidates one has to be named; a rollback finds the one that has traffic by itself.
     """
     policies = () if status is None else status.policies
+    names = {policy.route for policy in policies if policy.route is not None}
+    names |= {each.name for policy in policies for each in policy.candidates}
+    if known is not None and order.route not in names.union(known):
+        return order, unknown_route(order.route, names.union(known))
     several = next((policy.candidates for policy in policies if policy.route == order.route), ())
     if not several:
         return order, ""
     serving = [each.name for each in several if each.serves]
     if serving and order.verb == Verb.ROLLBACK:
         return msgspec.structs.replace(order, route=serving[0]), ""
-    names = ", ".join(each.name for each in several)
-    return order, f"{order.route} has several candidates. hint: name one of {names}"
+    listed = ", ".join(each.name for each in several)
+    return order, f"{order.route} has several candidates. hint: name one of {listed}"
 
 
 def operate(state: SharedState, order: QueuedOrder, clock: OrderClock, *, version: str) -> OrderOutcome:

@@ -9,8 +9,8 @@ from pathlib import Path
 from gateway.config.policies_home import SUFFIXES
 from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.node.database import writing
-from gateway.transport.key_file import require_file
 from policies.routing import Route
+from records.named_file import require_file
 
 MAX_BYTES = 1024 * 1024
 

@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from gateway.config.state_url import StateServer
 from gateway.control.state.port import StateDownError
+from records.named_file import require_file
 
 ANSWER_S = 0.25
 """Longest wait for each piece of an answer."""
@@ -208,6 +209,8 @@ class Link:
             return cast(Wire, UnixDomainSocketConnection(path=self.server.socket, **options))
         options |= {"host": self.server.host, "port": self.server.port, "socket_connect_timeout": ANSWER_S}
         if self.server.tls:
+            if self.ca_file is not None:
+                require_file(self.ca_file)  # whom the driver would wait for, if it is a pipe
             return cast(Wire, SSLConnection(ssl_ca_certs=self.ca_file, **options))
         return cast(Wire, Connection(**options))
 

@@ -42,6 +42,14 @@ def test_never_is_said_where_it_is_never():
     assert told(gate("quality", None, estimate=None)) == "not known yet: no evidence of quality"
 
 
+def test_the_units_to_go_are_those_the_sentence_tells():
+    """A table's column beside the sentence counts for the same gate, though another may want more."""
+    waits = replace(GOOD, gates=(gate("errors", 900, 9000), gate("quality", 500, 100)), units=10_000)
+    found = forecast(SHADOW, waits)
+    assert str(found).startswith(f"{found.units_to_go} units to go for quality")
+    assert forecast(SHADOW, replace(waits, gates=(PASSES,))).units_to_go == 0
+
+
 def test_what_is_no_matter_of_units_is_said():
     """A guard that doubts, an alarm or a fault keeps it where it is, whatever its gates say; nobody knows how long."""
     doubt = GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: none seen yet")

@@ -63,7 +63,7 @@ def test_what_failed_took_no_time(side: str):
     [
         (b'{"exchange_id": "x", "asked": "candidate"}', "a comparison, as `crossfade replay --out` keeps them"),
         (b"not json", "not a compared pair"),
-        (b'{"unit": "\xff"}', "not a compared pair: 'utf-8' codec can't decode byte 0xff"),
+        (b'{"unit": "\xff"}', "not UTF-8; hint: save the file as UTF-8"),
         (b'{"unit": "a"}', "error_baseline"),
         (json.dumps(LEAST | {"score": 1}).encode(), "score"),
         (json.dumps(LEAST | {"q": "high"}).encode(), "q"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.arguments import COMMANDS, command_line
+from gateway.cli.parser import unheeded
 from gateway.cli.values import stated
 
 
@@ -53,7 +54,7 @@ def test_no_option_takes_a_number_that_is_none() -> None:
     taken = [
         (where, word)
         for where, kind in kinds
-        if kind not in (Path, stated)
+        if kind not in (Path, stated, unheeded)
         for word in ("nan", "inf", "-inf", "-2", "1e999", "nand", "infd", "-1d", "", "many")
         if is_taken(kind, word)
     ]
@@ -65,13 +66,14 @@ def test_no_option_takes_a_number_that_is_none() -> None:
 
 
 def test_no_name_is_an_empty_word() -> None:
-    """What an unset variable of a shell leaves names nobody: it is refused wherever no default stands for it.
+    """What an unset variable of a shell leaves names nobody: it is refused wherever something heeds it.
 
     `records forget --user ""` was everybody who has no name.
     """
+    assert {action.dest for _, action in options() if action.type is unheeded} == {"reason"}
     for words, action in options():
         takes_words = not isinstance(action.choices, dict) and action.nargs != 0
-        if not takes_words or isinstance(action.default, str):
+        if not takes_words or action.type is unheeded:
             continue
         parser = command_line()
         for word in words.split()[1:]:

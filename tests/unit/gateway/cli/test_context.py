@@ -12,11 +12,12 @@ from gateway.cli.main import main
 from gateway.node.datadir import DataDir, prepare
 
 
-@pytest.mark.parametrize("words", [["rollback", "r", "--reason", "x"], ["explain", "r"]])
+@pytest.mark.parametrize("words", [["rollback", "r", "--reason", "x"], ["explain", "r"], ["rebuild"], ["report", "r"]])
 def test_where_no_gateway_ever_ran(data: DataDir, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     """A directory without a state is named, and none is made there."""
     assert main(words) == 1
-    assert "no gateway has run from here" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no gateway has run from here. hint: `crossfade serve` starts one" in said
     assert not data.state.exists()
 
 
@@ -59,6 +60,19 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("words", [*commands()], ids=" ".join)
+def test_a_folder_of_something_else_is_no_data_directory(
+    words: tuple[str, ...], data: DataDir, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command says so, with the directory that the settings name, and not that nothing is recorded there."""
+    Path("mine/records").mkdir(parents=True)
+    assert main([*words, "--data", "mine"]) == 1
+    said = capsys.readouterr().err
+    told = "--data mine: this is no data directory" in said and "hint: the settings name crossfade-data" in said
+    assert told or words[0] in NAMES_ANOTHER
+    assert [*Path("mine").rglob("*")] == [Path("mine/records")]
+
+
+@pytest.mark.parametrize("words", [*commands()], ids=" ".join)
 def test_a_data_directory_that_is_not_there_is_no_empty_one(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,11 +84,17 @@ def test_a_data_directory_that_is_not_there_is_no_empty_one(
     assert not Path("gone").exists()
 
 
+def test_a_name_that_no_system_takes_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path that is too long is refused in a sentence."""
+    assert main(["status", "--data", "x" * 300]) == 1
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_a_kill_where_no_gateway_ran_kills_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """A folder that is none of ours is named: a kill file there would look like a kill, and be heeded by nobody."""
     Path("mine").mkdir()
     assert main(["kill", "--data", "mine"]) == 1
-    assert "mine: no gateway has run from here" in capsys.readouterr().err
+    assert "--data mine: this is no data directory" in capsys.readouterr().err
     assert not Path("mine/KILL").exists()
 
     prepare(Path("mine"))

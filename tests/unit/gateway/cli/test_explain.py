@@ -24,7 +24,7 @@ NOW = 1_800_000_000.0
 def test_explaining(state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
     """The last look in the decision's own words, as JSON with every number, or the decisions before it."""
     assert main(["explain", "triage"]) == 1
-    assert "no rollout of 'triage' is known. hint: is there a policy" in capsys.readouterr().err
+    assert "nothing was found of 'triage' yet. hint: the leader looks" in capsys.readouterr().err
     look(state, UNSURE)
     assert main(["explain", "triage"]) == 0
     sentence, _, numbers = capsys.readouterr().out.partition("\n")

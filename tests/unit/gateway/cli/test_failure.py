@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.cli.failure import NOT_THIS_USER, failed, fields, unknown_route, unreadable
+from gateway.cli.failure import NOT_THIS_USER, failed, fields, unreadable
 
 
 @pytest.mark.parametrize(
@@ -32,20 +32,6 @@ def test_a_failure_is_said_on_stderr_and_is_one(capsys: pytest.CaptureFixture[st
     assert plain == "é. hint: e"
     assert json.loads(structured) == {"error": {"message": "é", "hint": "e"}}
     assert captured.out == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "known", "hint"),
-    [
-        ("triaje", ["triage", "chat"], "did you mean triage?"),
-        ("x", ["triage", "chat"], "there are chat, triage"),
-        ("x", [f"r{number}" for number in range(9)], "there are r0, r1, r2, r3, r4, r5, …"),
-        ("x", [], "there are none"),
-    ],
-)
-def test_a_route_that_nobody_has_is_told_with_what_there_is(name: str, known: list[str], hint: str) -> None:
-    """The nearest of them if one is near; else the first few."""
-    assert unknown_route(name, known) == f"no route is called {name!r}. hint: {hint}"
 
 
 def test_records_that_cannot_be_read_say_what_to_try(capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,6 +105,7 @@ def test_help_version_and_bad_usage_load_no_command() -> None:
         *(f"gateway.cli.{name}" for name in ("overview", "parser", "values")),
         "gateway.ending",
         "gateway.node",
+        "gateway.node.moments",
         "gateway.node.plain_error",
     ]  # fmt: skip
     assert len(found) < 185  # importlib.metadata, which knows the version, is some sixty of them

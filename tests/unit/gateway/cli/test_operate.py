@@ -43,6 +43,19 @@ def test_a_promotion_that_nobody_hears(data: DataDir, state: SqliteState, capsys
     assert audited(data) == [("rollout.promote", "triage", "good enough")]
 
 
+@pytest.mark.parametrize("words", ["promote", "hold", "resume", "rollback", "explain", "rebuild"])
+def test_a_route_that_nobody_has_is_named_at_once(
+    data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    """Every command about a rollout says that so; nothing speaks of a leader or is audited."""
+    assert main([words, "triaje", *(["--reason", "x"] if words not in ("explain", "rebuild") else [])]) == 1
+    said = capsys.readouterr().err
+    assert "'triaje'" in said
+    assert "leader" not in said
+    assert "hint: did you mean triage?" in said
+    assert audited(data) == []
+
+
 def test_a_reason_is_wanted(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
     """An order without a reason, or with an empty one, is bad usage."""
     for words in ([], ["--reason", " "]):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cli.parser import Parser, UsageError
+from gateway.cli.parser import Parser, UsageError, unheeded
 
 
 def parser() -> Parser:
@@ -31,14 +31,42 @@ def test_a_choice_that_is_none_names_the_nearest(words: list[str], prog: str, en
 
 
 def test_an_empty_word_is_refused_where_nothing_stands_for_it() -> None:
-    """A name that is empty is an unset variable of a shell; an option with words of its own as default takes it."""
+    """What is empty is an unset variable of a shell, whatever the default is; only what nobody heeds may be."""
     kill = Parser(prog="kill")
-    kill.add_argument("--reason", default="kill")
-    kill.add_argument("--data")
+    kill.add_argument("--reason", type=unheeded, default="kill")
+    kill.add_argument("--data", default="data")
     assert kill.parse_args(["--reason", ""]).reason == ""
-    for words in (["--data", ""], ["--data="]):
+    for words in (["--data", ""], ["--data="], ["--data", " "]):
         with pytest.raises(UsageError, match=r"argument --data: is empty. hint: "):
             kill.parse_args(words)
+
+
+@pytest.mark.parametrize(
+    ("count", "says"), [(2, "which action? hint: do-0, do-1"), (11, "which action? hint: tool --help lists them")]
+)
+def test_a_command_without_its_action_names_those_there_are(count: int, says: str) -> None:
+    """Few are listed; where there are many, it says where they are."""
+    words = Parser(prog="tool")
+    actions = words.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for number in range(count):
+        actions.add_parser(f"do-{number}")
+    with pytest.raises(UsageError) as refused:
+        words.parse_args([])
+    assert str(refused.value) == says
+
+
+def test_what_is_no_text_or_too_long_is_refused() -> None:
+    """Bytes of another encoding name nobody, except files; a reason that nobody heeds is kept as far as it is text."""
+    words = Parser(prog="tool")
+    words.add_argument("--user")
+    words.add_argument("--data", metavar="DIR")
+    words.add_argument("--reason", type=unheeded)
+    with pytest.raises(UsageError, match=r"argument --user: is no text. hint: "):
+        words.parse_args(["--user", "\udce9"])
+    with pytest.raises(UsageError, match=r"argument --data: is too long. hint: 4,096 characters at most"):
+        words.parse_args(["--data", "x" * 4097])
+    found = words.parse_args(["--data", "\udce9", "--reason", "\udce9" * 5000])
+    assert (found.data, found.reason) == ("\udce9", "?" * 5000)
 
 
 @pytest.mark.parametrize(

@@ -140,12 +140,13 @@ def test_simulate_says_where_it_looked_in_vain(place: Path, capsys: pytest.Captu
 
 
 def test_simulate_of_nothing_is_a_hold(place: Path, capsys: pytest.CaptureFixture[str]):
-    """No data never promotes."""
+    """No data never promotes; that there is none is said, and no success."""
     (place / "none").write_text("")
 
-    _, out, _ = ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "none", "--json")
+    code, out, err = ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "none", "--json")
 
     assert json.loads(out)["decision"] == "HOLD"
+    assert (code, json.loads(err)["error"]["message"]) == (1, "none: no pair stands there")
 
 
 @pytest.mark.parametrize(

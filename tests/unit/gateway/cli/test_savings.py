@@ -100,7 +100,9 @@ def test_savings_of_nothing_say_where_to_look(home: ConsoleHouse, capsys: pytest
     assert (said.out, "crossfade routes" in said.err) == ("", True)
     assert main(["savings", "nope", "--data", str(home.data.root)]) == 1
     assert "no route is called 'nope'. hint: there are triage" in capsys.readouterr().err
-    assert main(["savings", "--data", str(home.data.root), "--since", "soon"]) == 1
+    with pytest.raises(SystemExit) as stopped:
+        main(["savings", "--data", str(home.data.root), "--since", "soon"])
+    assert stopped.value.code == 2
     assert "soon" in capsys.readouterr().err
 
 

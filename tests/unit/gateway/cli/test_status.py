@@ -103,6 +103,7 @@ def test_status_names_who_could_hang(capsys: pytest.CaptureFixture[str]) -> None
         ProcessStatus("worker-0", own, 0, "w0-1"),
         ProcessStatus("controller", own, 0, None),
         ProcessStatus("recorder", None, 3, None),
+        ProcessStatus("admin", None, 0, None, starting=True),
         ProcessStatus("shadow", own, 0, None),
     )
     status = SupervisorStatus(own, "1", NOW, "", "", stopping=False, processes=processes, reload=None)
@@ -116,12 +117,16 @@ def test_status_names_who_could_hang(capsys: pytest.CaptureFixture[str]) -> None
     shown = capsys.readouterr().out.splitlines()
     assert f"controller (pid {own}), shadow (pid {own})" in shown
     assert "not running: recorder (its log lines say why)" in shown
+    assert "starting: admin" in shown
+    assert not any("not running: admin" in line for line in shown)
 
 
 def test_status_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Where there never was a gateway, status says so and makes nothing."""
     assert main(["status"]) == 1
-    assert "nothing serves from crossfade-data; no routing table" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "nothing serves from crossfade-data; no routing table" in captured.out
+    assert "`crossfade serve` starts a gateway" in captured.err
     assert not Path("crossfade-data").exists()
 
 

@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.cli.values import at_once, between, count, days, lasting, whole
+from gateway.cli.values import at_once, between, count, lasting, since, until, whole
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "found"),
     [
-        (days, "7d", 7.0),
-        (days, "12h", 0.5),
-        (days, "0.5d", 0.5),
+        (since, "7d", "7d"),
+        (since, "all", "all"),
+        (until, "2026-11-29T12:00", "2026-11-29T12:00"),
         (count, "1", 1),
         (whole, "0", 0),
         (between(0), "0", 0.0),
@@ -22,17 +22,16 @@ from gateway.cli.values import at_once, between, count, days, lasting, whole
         (lasting, "1.5h", 5400.0),
     ],
 )
-def test_a_word_is_its_number(kind: Callable[[str], float], text: str, found: float) -> None:
-    """Days, counts, numbers of a range and durations, each as written."""
+def test_a_word_is_its_number(kind: Callable[[str], float | str], text: str, found: float | str) -> None:
+    """Moments as they are, counts, numbers of a range and durations, each as written."""
     assert kind(text) == found
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "said"),
     [
-        (days, "7", "'7' is no time. hint: 7d, or 12h"),
-        (days, "7w", "'7w' is no time. hint: 7d, or 12h"),
-        (days, "nand", "'nand' is no time. hint: 7d, or 12h"),
+        (since, "7", "'7' is no moment. hint: 24h, 7d, or 2026-11-29T12:00"),
+        (until, "all", "'all' is no moment. hint: 24h, 7d, or 2026-11-29T12:00"),
         (count, "0", "'0' is out of range. hint: a whole number, 1 or more"),
         (count, "2.5", "'2.5' is out of range. hint: a whole number, 1 or more"),
         (whole, "-1", "'-1' is out of range. hint: a whole number, 0 or more"),
@@ -43,7 +42,9 @@ def test_a_word_is_its_number(kind: Callable[[str], float], text: str, found: fl
         (lasting, "1", "'1' must be a duration. hint: a number and its unit: 800ms, 1.5s, 30m, 1h, 14d"),
     ],
 )
-def test_what_is_out_of_range_is_refused_with_an_example(kind: Callable[[str], float], text: str, said: str) -> None:
+def test_what_is_out_of_range_is_refused_with_an_example(
+    kind: Callable[[str], float | str], text: str, said: str
+) -> None:
     """The message says how such a value is written, and what its range is."""
     with pytest.raises(argparse.ArgumentTypeError) as refused:
         kind(text)

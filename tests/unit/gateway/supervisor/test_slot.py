@@ -40,6 +40,27 @@ async def test_who_waits_for_long_holds_nobody_up() -> None:
         keeping.cancel()
 
 
+async def test_what_a_reload_replaces_is_starting() -> None:
+    """Between the old process and the new one nothing is wrong; once that does not come up, something is."""
+    seen: list[bool] = []
+
+    def launch() -> Never:
+        seen.append(slot.status.starting)
+        raise OSError
+
+    async with asyncio.TaskGroup() as group:
+        slot = Slot("admin", never, group, Log("test"), lambda: 100.0)
+        order = group.create_task(slot.replace(launch))
+        await asyncio.sleep(0)
+        told: list[bool] = []
+        slot.changed = lambda: told.append(slot.status.starting)
+        keeping = group.create_task(slot.keep())
+        assert not await order
+        assert seen[:1] == [True]
+        assert told[:2] == [True, False]
+        keeping.cancel()
+
+
 def test_a_full_machine_is_no_reason_to_give_up() -> None:
     """A process that gets a twentieth of the processor is waited for as long as it needs, and one that loops is not."""
     waited = StartClock(100.0)

@@ -13,15 +13,19 @@ from gateway.control.operations.orders import (
     ROLLBACK_S,
     OrderClock,
     OrderOutcome,
+    address,
     addressed,
     operate,
     order_of,
 )
 from gateway.control.state.port import Answered, Stored
 from gateway.control.state.sqlite import SqliteState
+from gateway.node.datadir import prepare
 from policies import explain
 from policies.rollout import Rollout, start
+from policies.routing import Route, Variant, encode
 from policies.terms import Phase, Verb
+from tests.rooms.gateway_process import table_for
 from tests.rooms.kept_rollouts import CANARY, NOW, keep
 from tests.rooms.rollouts import RULES
 
@@ -186,3 +190,23 @@ def test_of_several_candidates_one_has_to_be_named() -> None:
     assert given("triage", Verb.ROLLBACK) == ("triage@large", "")
     assert given("triage@small", Verb.PROMOTE) == ("triage@small", "")
     assert given("other", Verb.HOLD) == ("other", "")
+
+
+@pytest.mark.parametrize("verb", Verb)
+def test_a_route_that_nobody_has_is_refused_at_once(tmp_path: Path, state: SqliteState, verb: Verb) -> None:
+    """No order is given, and nobody waits for a leader. A rollout, the table and a policy in force know routes."""
+    data = prepare(tmp_path / "data")
+
+    def given(route: str) -> str:
+        return address(order_of("o1", route, verb, by="ada", reason="why", now=NOW), state, data)[1]
+
+    assert given("triage") == "no route is called 'triage'. hint: there are none"
+    keep(state, CANARY)
+    assert given("triage") == ""
+    assert given("triaje") == "no route is called 'triaje'. hint: did you mean triage?"
+    data.routing.write_bytes(encode(table_for("http://127.0.0.1:1", Route("of-the-table", Variant("openai")))))
+    assert given("of-the-table") == ""
+    status = ControllerStatus(7, (PolicyStatus("a.yaml", "of-a-policy", None),), None)
+    data.controller_status.write_bytes(msgspec.json.encode(status))
+    assert given("of-a-policy") == ""
+    assert given("nobody").endswith("there are of-a-policy, of-the-table, triage")
