@@ -5,7 +5,8 @@
 Prints `ready`; then, for each line of arguments to `vllm` on stdin, the process id of a server that leads a process
 group of its own: SIGKILL to the group is a crash of the whole server. What differs from `vllm serve`: its processes
 are forked, where vLLM would spawn them and import everything three times; and they sleep while they wait for each
-other, where vLLM's turn in circles for a second, which on two cores is half of what there is.
+other, where vLLM's turn in circles for a second, which on two cores is half of what there is. Who sleeps looks again
+every 10 ms: a wake-up can be lost between them, and vLLM's look after five seconds, in the midst of an answer.
 """
 
 import contextlib
@@ -30,6 +31,8 @@ IMPORTS = (
     "torch._dynamo",
     "torch._inductor",
 )
+LOOK_MS = 10
+"""How often a process of vLLM's that sleeps looks whether another has written."""
 
 
 def main() -> None:
@@ -38,6 +41,7 @@ def main() -> None:
     waiting = importlib.import_module("vllm.distributed.device_communicators.shm_broadcast")
     waiting.SpinCondition.__init__.__defaults__ = (0,)  # its only default: seconds to turn before it sleeps
     context = multiprocessing.get_context
+    waiting.SHM_READER_RECHECK_INTERVAL_MS = LOOK_MS
     print("ready", flush=True)
     servers: list[int] = []
     for line in sys.stdin:
