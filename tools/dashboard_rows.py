@@ -14,6 +14,7 @@ from tools.panels import (
     ROUTE,
     STEPS,
     VERDICTS,
+    grown,
     lines,
     quantile,
     rate,
@@ -28,7 +29,7 @@ def tiles() -> Row:
     instead = "crossfade_counterfactual_cost_usd_total"
     ours = f'{ROUTE}, variant="candidate"'
     unborne = "crossfade_gpu_uncharged_usd"
-    saved = f"sum(increase({instead}{{{ours}}}[$__range])) - sum(increase({cost}{{{ours}}}[$__range]))"
+    saved = f"{grown(instead, labels=ours)} - {grown(cost, labels=ours)}"
     saved = f"{saved} - (sum({unborne}{{{HERE}}}) or vector(0))"
     return Row(
         "Now",
@@ -58,10 +59,10 @@ def tiles() -> Row:
             ),
             tile(
                 "Fallbacks",
-                "Answers by the baseline in the candidate's stead, per second.",
-                f"{rate('crossfade_fallbacks_total')} or vector(0)",
+                "Answers by the baseline in the candidate's stead, in this range.",
+                f"{grown('crossfade_fallbacks_total')} or vector(0)",
                 ("crossfade_fallbacks_total",),
-                "reqps",
+                "short",
             ),
             tile(
                 "Cost an hour",

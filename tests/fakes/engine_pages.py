@@ -57,6 +57,7 @@ def sglang(n: int = 1) -> str:
         + _gauge("sglang:cache_hit_rate", (_SGLANG, 0.72))
         + _counter("sglang:prompt_tokens_total", _SGLANG, 900.0 * n)
         + _counter("sglang:generation_tokens_total", _SGLANG, 300.0 * n)
+        + _counter("sglang:num_aborted_requests_total", _SGLANG, 1.0 * n)
         + _histogram("sglang:time_to_first_token_seconds", _SGLANG, 10 * n)
         + _histogram("sglang:inter_token_latency_seconds", _SGLANG, 300 * n)
     )
