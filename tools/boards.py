@@ -6,7 +6,21 @@ Rows are those of the dashboard where they say the same.
 from tools.dashboard_rows import journal, paid_by_the_hour, savings
 from tools.engine_rows import VARIABLE, sglang, triton, vllm
 from tools.grafana import Panel, Query, Row
-from tools.panels import BAD, BARS, HERE, ROUTE, STEPS, grown, lines, quantile, rate, share, tile
+from tools.panels import (
+    BAD,
+    BARS,
+    HERE,
+    ROUTE,
+    STEPS,
+    grown,
+    lines,
+    otherwise_0,
+    quantile,
+    rate,
+    share,
+    tile,
+    uncharged,
+)
 
 _COST, _INSTEAD = "crossfade_cost_usd_total", "crossfade_counterfactual_cost_usd_total"
 _REQUESTS = "crossfade_requests_total"
@@ -73,7 +87,7 @@ def money() -> Row:
     unpriced = "crossfade_unpriced_total"
 
     def of_range(metric: str, labels: str) -> str:
-        return f"{grown(metric, labels=labels)} or vector(0)"
+        return otherwise_0(grown(metric, labels=labels))
 
     saved = f"{grown(_INSTEAD, labels=_OURS)} - {grown(_COST, labels=_OURS)}"
     idle = f'{HERE}, state="idle"'
@@ -88,9 +102,9 @@ def money() -> Row:
     drawn.append(
         tile(
             "Saved",
-            "By candidates: counterfactual less cost.",
-            f"({saved}) or vector(0)",
-            (_INSTEAD, _COST),
+            "By candidates: counterfactual less cost, and less hours that are paid and not yet answered in.",
+            otherwise_0(f"({saved} - {uncharged()})"),
+            (_INSTEAD, _COST, "crossfade_gpu_uncharged_usd"),
             "currencyUSD",
         )
     )
@@ -139,11 +153,11 @@ def engines() -> Row:
             ),
             lines(
                 "First token p95", "Of the candidate's streams.",
-                (Query(f"{quantile(0.95, ttft, 'variant')} or vector(0)", "{{variant}}"),), (ttft,), "s",
+                (Query(otherwise_0(quantile(0.95, ttft, "variant")), "{{variant}}"),), (ttft,), "s",
             ),
             lines(
                 "Per token p95", "After the first one.",
-                (Query(f"{quantile(0.95, tpot, 'variant')} or vector(0)", "{{variant}}"),), (tpot,), "s",
+                (Query(otherwise_0(quantile(0.95, tpot, "variant")), "{{variant}}"),), (tpot,), "s",
             ),
             lines(
                 "Keys refused", "Background calls in a row that an engine refused for the key.",
@@ -163,11 +177,11 @@ def kept() -> Row:
             tile("Rows", "Written in this range.", grown(records, labels=HERE), (records,), "short"),
             tile(
                 "Lost", "Exchanges or bodies that are not in the journal.",
-                f"{grown(lost, labels=HERE)} or vector(0)", (lost,), "short",
+                otherwise_0(grown(lost, labels=HERE)), (lost,), "short",
             ),
             tile(
                 "Read oddly", "Parts of answers not as they should stand there.",
-                f"{grown(unread, labels=HERE)} or vector(0)", (unread,), "short",
+                otherwise_0(grown(unread, labels=HERE)), (unread,), "short",
             ),
             lines(
                 "Rows by table", "Per second.",

@@ -61,6 +61,17 @@ def grown(metric: str, by: str = "", labels: str = ROUTE) -> str:
     return f"sum {f'by ({by}) ' if by else ''}({seen} + ({begun} or 0 * {seen}))"
 
 
+def uncharged() -> str:
+    """What was paid by the hour in the range and is borne by no answer: what is so now, less what was when it began."""
+    one = f"crossfade_gpu_uncharged_usd{{{HERE}}}"
+    return f"((sum({one}) - ({otherwise_0(f'sum({one} offset {WIDTH})')})) or on () vector(0))"
+
+
+def otherwise_0(expr: str) -> str:
+    """0 where there is nothing at all; beside series with labels, `or vector(0)` alone would draw one more."""
+    return f"{expr} or on () vector(0)"
+
+
 def share(metric: str, which: str, by: str = "") -> str:
     """What part of a counter's rate has a label; 0 where the part has no series yet."""
     all_of_it = rate(metric, by)

@@ -1,8 +1,8 @@
 """A gateway between an app and servers whose every answer is planned, and the books that these keep of it.
 
-    with kept(folder) as room:
-        room.measure()             # after `kept` has let every series begin
-        room.books().text()        # what /metrics has to say
+with kept(folder) as room:
+    room.measure()             # after `kept` has let every series begin
+    room.books().text()        # what /metrics has to say
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +25,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway import clock
 from tests.acceptance import ledger_page
 from tests.acceptance.ledger_page import Books, Page
-from tests.acceptance.prometheus_server import Prometheus, scraping
-from tests.fakes import engine_pages
 from tests.fakes.planned import WORDS, Planned, PlannedJudge, Sent, plan, planned
 from tests.rooms.serving import REAL, Serving
 from tests.rooms.waiting import NO_TLS, PATIENCE_S, await_true
@@ -150,7 +148,10 @@ class LedgerRoom:
     def ask(self, route: str, *, stream: bool = False, model: str = "gpt-4o", **servers: Any) -> Got:
         """One request, and the whole of its answer. `servers`: by role, how they are to answer."""
         number = next(self.numbers)
-        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": plan(number, route, **servers)}]}
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": [{"role": "user", "content": plan(number, route, **servers)}],
+        }
         if stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         url = f"http://127.0.0.1:{self.serving.port}/v1"
@@ -167,8 +168,8 @@ class LedgerRoom:
         token_s = (times[-1] - first_s) / (WORDS - 1) if stream and answer.status_code == 200 else None
         own_id, variant = answer.headers["x-crossfade-request-id"], answer.headers["x-crossfade-variant"]
         got = Got(
-            number, route, model, answer.status_code, _id(text), own_id, variant, clock.wall(), first_s - asked_s, ended_s - asked_s,
-            token_s, is_stream=stream,
+            number, route, model, answer.status_code, _id(text), own_id, variant, clock.wall(), first_s - asked_s,
+            ended_s - asked_s, token_s, is_stream=stream,
         )  # fmt: skip
         self.got.append(got)
         return got
@@ -277,45 +278,49 @@ class LedgerRoom:
     def _add_answers(self, made: Books) -> None:
         """What apps got."""
         sent_by = {sent.id: (server, sent) for server in self.servers for sent in server.sent}
-        failed = {sent.number for sent in self.own.sent if sent.status != 200}
-        answered, assigned = Counter[str](), Counter[str]()
+        failed = [sent for sent in self.own.sent if sent.status == 500]
+        answered = Counter[str]()
         for got in self.got:
             server, sent = sent_by.get(got.id, (self.frontier, None))
             variant = "baseline" if server is self.frontier else "candidate"
             arm = {"route": got.route, "variant": variant}
-            one = arm | {"model": got.model}
-            made.add("requests_total", **one, status_class=f"{got.status // 100}xx")
+            made.add("requests_total", **arm, model=got.model, status_class=f"{got.status // 100}xx")
             made.add("records_total", table="exchanges")
-            made.see("request_seconds", got.total_s, **arm)
-            if got.is_stream:
-                made.see("time_to_first_token_seconds", got.first_s, **arm)
-            if got.token_s is not None:
-                made.see("time_per_output_token_seconds", got.token_s, **arm)
             answered[got.route] += variant == "candidate"
-            assigned[got.route] += variant == "candidate"
-            if sent is None:
-                continue
-            if (around_s := got.total_s - (sent.ended_s - sent.began_s)) > 0 and got.number not in failed:
-                made.see("overhead_seconds", around_s)
-            made.add("tokens_total", sent.prompt_tokens, **one, kind="prompt")
-            made.add("tokens_total", sent.completion_tokens, **one, kind="completion")
-            if got.model == UNKNOWN:
-                made.add("unpriced_total", **one)
-                continue
-            made.add("counterfactual_cost_usd_total", cost_of(sent, "frontier"), **arm)
-            if server is not self.rented:
-                made.add("cost_usd_total", cost_of(sent, server.name), **one)
-        for server in (self.own, self.rented):
-            for sent in server.sent:
-                if sent.status != 200 and POLICIES[sent.route]["mode"] == "split":
-                    made.add("fallbacks_total", route=sent.route, reason="server_error")
-                    made.add("worker_candidate_errors_total")
-                    assigned[sent.route] += 1
+            self._add_times(made, got, arm)
+            if sent is not None:
+                self._add_tokens(made, got, arm, sent, server)
+                around_s = got.total_s - (sent.ended_s - sent.began_s)
+                if around_s > 0 and got.number not in {each.number for each in failed}:
+                    made.see("overhead_seconds", around_s)
+        for sent in failed:
+            made.add("fallbacks_total", route=sent.route, reason="server_error")
+            made.add("worker_candidate_errors_total")
         for route in (HALVED, RENTED):
-            if assigned[route]:
-                made.add("served_ratio", answered[route] / assigned[route], route=route)
+            if answered[route]:
+                assigned = answered[route] + sum(sent.route == route for sent in failed)
+                made.add("served_ratio", answered[route] / assigned, route=route)
         made.add("unread_total", sum(each.is_odd for each in self.frontier.sent), kind="loose_json")
         self._add_rent(made)
+
+    def _add_times(self, made: Books, got: Got, arm: Mapping[str, str]) -> None:
+        """What the app's clock says."""
+        made.see("request_seconds", got.total_s, **arm)
+        if got.is_stream:
+            made.see("time_to_first_token_seconds", got.first_s, **arm)
+        if got.token_s is not None:
+            made.see("time_per_output_token_seconds", got.token_s, **arm)
+
+    def _add_tokens(self, made: Books, got: Got, arm: Mapping[str, str], sent: Sent, server: Planned) -> None:
+        """What its server charged for an answer."""
+        made.add("tokens_total", sent.prompt_tokens, **arm, model=got.model, kind="prompt")
+        made.add("tokens_total", sent.completion_tokens, **arm, model=got.model, kind="completion")
+        if got.model == UNKNOWN:
+            made.add("unpriced_total", **arm, model=got.model)
+            return
+        made.add("counterfactual_cost_usd_total", cost_of(sent, "frontier"), **arm)
+        if server is not self.rented:
+            made.add("cost_usd_total", cost_of(sent, server.name), **arm, model=got.model)
 
     def _add_rent(self, made: Books) -> None:
         """Servers that are paid by the hour: by the clock on the wall, whatever they answer."""
@@ -461,4 +466,5 @@ def kept(folder: Path) -> Generator[LedgerRoom]:
             serving.await_control()
             room = LedgerRoom(serving, frontier, own, rented, closed, judge, page, began_s)
             await_true(lambda: room.counted("weight_ratio") == 1.0, "two routes are split")
-            yield room
+            with room.client:
+                yield room

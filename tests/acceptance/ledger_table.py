@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.acceptance.ledger_page import EDGES
+from tests.acceptance.ledger_page import EDGES, Books
 from tests.acceptance.prometheus_server import Prometheus
 from tools import dashboards
 
@@ -114,10 +114,12 @@ class Line:
             return abs(ours - theirs) < AGE_S
         if any(name in expr for name in BOUNDED):
             return 0 <= ours <= theirs
-        if "histogram_quantile" in expr and ours != theirs:
-            edges = next(edges for name, edges in EDGES.items() if name in expr)
+        edges = next((edges for name, edges in EDGES.items() if f"{name}_bucket" in expr), None)
+        if edges is not None and not math.isnan(ours):
             return abs(bisect_left(edges, ours) - bisect_left(edges, theirs)) <= 1
-        return math.isclose(ours, theirs, rel_tol=self._tolerance, abs_tol=1e-9) or math.isnan(ours) and math.isnan(theirs)
+        return math.isclose(ours, theirs, rel_tol=self._tolerance, abs_tol=1e-9) or (
+            math.isnan(ours) and math.isnan(theirs)
+        )
 
     @property
     def _tolerance(self) -> float:
@@ -165,6 +167,57 @@ def engine_lines(prometheus: Prometheus, asked: Asked, width: str, at: float, po
             says *= sum(series(prometheus, f"sum(rate({LOOKS[kind]}[{width}]))", at).values())
         rows.append(Line(asked, f"engine={kind}", float(each["value"][1]), says))
     return rows or [Line(asked, "", None, None)]
+
+
+@dataclass(frozen=True, slots=True)
+class Risen:
+    """What the books rose by."""
+
+    before: Books
+    after: Books
+    seconds: float
+
+    def of(self, name: str, **labels: str) -> float:
+        """In all series of these labels."""
+        full = f"crossfade_{name}"
+        after, before = (
+            sum(
+                value for key, value in books.values[f"crossfade_{name}"].items() if labels.items() <= dict(key).items()
+            )
+            for books in (self.after, self.before)
+        )
+        return after - before
+
+
+def tile_lines(rows: Sequence[Line], risen: Risen, rent_usd_per_s: float) -> list[Line]:
+    """What tiles say, beside sums that know nothing of their expressions."""
+    ours, all_of_it = {"variant": "candidate"}, risen.of("requests_total")
+    spent, instead = risen.of("cost_usd_total"), risen.of("counterfactual_cost_usd_total")
+    rent_usd = rent_usd_per_s * risen.seconds  # whether an answer bears it or none
+    borne_usd = risen.of("cost_usd_total", route="rented", **ours)
+    saved = (
+        risen.of("counterfactual_cost_usd_total", **ours) - risen.of("cost_usd_total", **ours) + borne_usd - rent_usd
+    )
+    says = {
+        "Requests": all_of_it / risen.seconds,
+        "By the candidate": risen.of("requests_total", **ours) / all_of_it,
+        "Failed": risen.of("requests_total", status_class="5xx") / all_of_it,
+        "Fallbacks": risen.of("fallbacks_total"),
+        "Cost an hour": 3600 * spent / risen.seconds,
+        "Saved": saved,
+        "Spent": spent,
+        "Baseline alone": instead,
+        "Shadow": risen.of("shadow_cost_usd_total"),
+        "Judge": risen.of("judge_cost_usd_total"),
+        "GPU, idle": risen.of("gpu_cost_usd_total", state="idle"),
+        "Without a price": risen.of("unpriced_total"),
+        "Rows": risen.of("records_total"),
+        "Read oddly": risen.of("unread_total"),
+    }
+    tiles = [row for row in rows if row.asked.panel in says and not row.labels]
+    found = [Line(row.asked, "added up by hand", row.ours, says[row.asked.panel]) for row in tiles]
+    assert {line.asked.panel for line in found} == set(says)
+    return found
 
 
 def alert_lines(prometheus: Prometheus, at: float) -> list[Line]:

@@ -1,10 +1,12 @@
 """Every query of every dashboard and alert, asked of a real Prometheus that scrapes a gateway under traffic.
 
 Beside the gateway's page stands that of the other side's books (`ledger_page.py`), under the same names: each query is
-asked of both, and has to say the same. `make dashboards` prints the tables.
+asked of both, and has to say the same; what the tiles make of it is added up by hand. `make dashboards` prints the
+tables.
 """
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +16,9 @@ import pytest
 from gateway import clock
 from tests.acceptance import ledger_table, prometheus_server
 from tests.acceptance.ledger_money import MoneyLine, money, money_table
-from tests.acceptance.ledger_room import LedgerRoom, kept
-from tests.acceptance.ledger_table import Asked, Line, alert_lines, engine_lines, expressions, lines
+from tests.acceptance.ledger_page import Books
+from tests.acceptance.ledger_room import RENT_USD_PER_S, LedgerRoom, kept
+from tests.acceptance.ledger_table import Asked, Line, Risen, alert_lines, engine_lines, expressions, lines, tile_lines
 from tests.acceptance.prometheus_server import Prometheus, promtool, scraping
 from tests.fakes import engine_pages
 from tests.rooms.waiting import PATIENCE_S
@@ -40,6 +43,8 @@ class Seen:
     ports: dict[str, int]
     since: float
     """A quiet moment before the measured traffic, in Unix seconds."""
+    before: Books
+    """As they were then."""
     held: list[Line] = field(default_factory=list[Line])
     rows: list[Line] = field(default_factory=list[Line])
 
@@ -56,6 +61,9 @@ class Seen:
             at = clock.wall()
             width = f"{math.ceil(at - self.since)}s"
             rows = [row for each in asked for row in self._lines(each, width, at)]
+            if explained:
+                risen = Risen(self.before, books, math.ceil(at - self.since))
+                rows += tile_lines(rows, risen, RENT_USD_PER_S)
             if all(row.is_equal for row in rows) or clock.monotonic() > until_s:
                 return [*rows, *(alert_lines(self.prometheus, at) if explained else ())]
 
@@ -82,7 +90,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         with scraping(folder, room.serving.admin_port, others=others) as prometheus:
             for job in (ledger_table.OURS, ledger_table.THEIRS):
                 prometheus.await_scrapes(3, f'crossfade_weight_ratio{{job="{job}"}}')
-            made = Seen(room, prometheus, dict(engines), clock.wall())
+            made = Seen(room, prometheus, dict(engines), clock.wall(), room.books())
             room.measure()
             with room.holding():
                 made.held = made.agree(HELD_EXPRS, explained=False)
@@ -110,29 +118,26 @@ def test_the_metrics_are_as_prometheus_wants_them(seen: Seen) -> None:
     assert (told.returncode, told.stdout + told.stderr) == (0, b"")
 
 
-def test_what_waits_is_what_the_servers_have_not_been_asked(seen: Seen, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_waits_is_what_the_servers_have_not_been_asked(seen: Seen) -> None:
     """While a candidate does not answer, the queue and what is under way are as its server knows them."""
-    with capsys.disabled():
-        print("\nWhile a candidate holds its answer:\n\n" + ledger_table.table(seen.held))
+    sys.stdout.write("\nWhile a candidate holds its answer:\n\n" + ledger_table.table(seen.held))
     assert [row for row in seen.held if not row.is_equal] == []
     for asked in HELD_EXPRS:
         assert any(row.ours for row in seen.held if row.asked == asked), asked
 
 
-def test_every_query_says_what_the_other_side_knows(seen: Seen, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_query_says_what_the_other_side_knows(seen: Seen) -> None:
     """Each series of each query is that of the books; and none is without a number that is not 0, but what has none."""
-    with capsys.disabled():
-        print("\n" + ledger_table.table(seen.rows))
+    sys.stdout.write("\n" + ledger_table.table(seen.rows))
     assert {row.asked for row in seen.rows} >= set(ALL)
     assert [row for row in seen.rows if not row.is_equal] == []
     nothing = [each for each in ALL if each not in HELD_EXPRS and not any(r.ours for r in seen.rows if r.asked == each)]
     assert [each for each in nothing if not any(name in each.expr for name in ZERO)] == []
 
 
-def test_money_is_the_same_by_every_door(seen: Seen, capsys: pytest.CaptureFixture[str]) -> None:
+def test_money_is_the_same_by_every_door(seen: Seen) -> None:
     """The books, /metrics, `records stats`, `savings`, the API, the console and its twins agree to the cent."""
     rows: list[MoneyLine] = money(seen.room)
-    with capsys.disabled():
-        print("\n" + money_table(rows))
+    sys.stdout.write("\n" + money_table(rows))
     assert [row for row in rows if not row.is_equal] == []
     assert any(row.what == "baseline alone" and row.told["/metrics"] > 1 for row in rows)

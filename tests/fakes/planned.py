@@ -153,7 +153,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.planned.open.discard(number)
 
     def _keep(self, entry: Sent, ended_s: float) -> None:
-        self.planned.sent.append(Sent(**{name: getattr(entry, name) for name in entry.__slots__} | {"ended_s": ended_s}))
+        self.planned.sent.append(
+            Sent(**{name: getattr(entry, name) for name in entry.__slots__} | {"ended_s": ended_s})
+        )
 
     def _whole(self, status: int, body: bytes, kind: str = "application/json") -> None:
         self.send_response(status)
