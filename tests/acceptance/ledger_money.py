@@ -5,10 +5,12 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from tests.acceptance.ledger_room import POLICIES, RENTED, LedgerRoom
+from tests.acceptance.ledger_case import POLICIES, RENTED
+from tests.acceptance.ledger_room import LedgerRoom
 
 CENT = 0.01
 DOORS = ("the books", "/metrics", "records stats", "savings", "API", "cost.json", "cost.csv", "console")
@@ -82,7 +84,7 @@ def money(room: LedgerRoom) -> list[MoneyLine]:
     ]
 
 
-def money_table(rows: list[MoneyLine]) -> str:
+def money_table(rows: Sequence[MoneyLine]) -> str:
     """All of it."""
     return f"| what | route | {' | '.join(DOORS)} | equal |\n|{'---|' * (len(DOORS) + 3)}\n" + "".join(map(str, rows))
 
@@ -93,7 +95,7 @@ def _told(room: LedgerRoom, *words: str) -> str:
     return told.stdout
 
 
-def _sums(rows: list[dict[str, object]], name: str) -> Sums:
+def _sums(rows: Sequence[Mapping[str, Any]], name: str) -> Sums:
     found: Sums = defaultdict(float)
     for row in rows:
         found[str(row["route"])] += float(str(row[name] or 0.0))

@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.fakes.quiet_server import QuietServer
+
 EDGES = {
     "crossfade_request_seconds": (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0),
     "crossfade_time_to_first_token_seconds": (0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0),
@@ -27,11 +29,11 @@ class Books:
     values: dict[str, dict[Labels, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     times: dict[str, dict[Labels, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
 
-    def add(self, name: str, value: float = 1.0, **labels: str) -> None:
+    def add(self, name: str, value: float = 1.0, /, **labels: str) -> None:
         """To a counter, or what a gauge shows."""
         self.values[f"crossfade_{name}"][tuple(labels.items())] += value
 
-    def see(self, name: str, seconds: float, **labels: str) -> None:
+    def see(self, name: str, seconds: float, /, **labels: str) -> None:
         """A time, for a histogram."""
         self.times[f"crossfade_{name}"][tuple(labels.items())].append(seconds)
 
@@ -83,10 +85,10 @@ def shown() -> Generator[Page]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Nothing is said on stderr."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     page.port = int(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

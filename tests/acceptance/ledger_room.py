@@ -1,7 +1,8 @@
 """A gateway between an app and servers whose every answer is planned, and the books that these keep of it.
 
 with kept(folder) as room:
-    room.measure()             # after `kept` has let every series begin
+    room.begin()               # every series begins
+    room.measure()             # the same again, and what happens for the first time
     room.books().text()        # what /metrics has to say
 """
 
@@ -9,7 +10,6 @@ import contextlib
 import itertools
 import json
 import os
-import re
 import signal
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -24,89 +24,31 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import clock
 from tests.acceptance import ledger_page
+from tests.acceptance.ledger_case import (
+    APPS,
+    BORN_LATER,
+    CLIMBING,
+    CLOSED,
+    HALVED,
+    HELD,
+    POLICIES,
+    POLICY,
+    REFUSED,
+    RENT_USD_PER_S,
+    RENTED,
+    REPLICAS,
+    SETTINGS,
+    UNKNOWN,
+    WAITING,
+    WATCHED,
+    Got,
+    cost_of,
+    first_id,
+)
 from tests.acceptance.ledger_page import Books, Page
 from tests.fakes.planned import WORDS, Planned, PlannedJudge, Sent, plan, planned
 from tests.rooms.serving import REAL, Serving
 from tests.rooms.waiting import NO_TLS, PATIENCE_S, await_true
-
-M = 1_000_000
-USD: dict[str, tuple[float, float]] = {"frontier": (2.5, 10.0), "own": (0.4, 0.8), "judge": (3.0, 15.0)}
-"""Per million tokens, read and written."""
-APPS = 4
-WAITING = 4
-CLOSED = {"candidate": {"status": 401}}
-REPLICAS, RENT_USD_PER_S = 2, 0.1
-"""Of both: a test is short."""
-UNKNOWN = "gpt-of-tomorrow"
-WATCHED, CLIMBING, HALVED, RENTED, HELD, REFUSED = "watched", "climbing", "halved", "rented", "held", "refused"
-POLICY = """\
-route: {route}
-match: {{model: [gpt-4o, gpt-of-tomorrow], header: {{x-route: {route}}}}}
-mode: {mode}
-baseline: {{upstream: openai, deterministic: true}}
-candidate: {{upstream: {upstream}, model: tuned, revision: "7"}}
-assign: {{by: [request]}}
-{more}
-stages: {stages}
-"""
-JUDGED = "compare: [exact, judge: {upstream: judge, model: j, sample: 100%}]\nshadow: {budget: $100000/day}"
-POLICIES: dict[str, dict[str, str]] = {
-    WATCHED: {"mode": "apply", "upstream": "own", "more": JUDGED, "stages": "[shadow, 50%, 100%]"},
-    CLIMBING: {"mode": "apply", "upstream": "own", "more": "compare: [exact]", "stages": "[shadow, 50%, 100%]"},
-    HALVED: {"mode": "split", "upstream": "own", "more": "", "stages": "[50%]"},
-    RENTED: {"mode": "split", "upstream": "rented", "more": "", "stages": "[50%]"},
-    HELD: {
-        "mode": "apply", "upstream": "own", "stages": "[shadow, 100%]",
-        "more": "compare: [exact]\nshadow: {max_in_flight: 1, queue: 50}",
-    },
-    REFUSED: {"mode": "apply", "upstream": "closed", "more": "compare: [exact]", "stages": "[shadow, 100%]"},
-}  # fmt: skip
-SETTINGS = """\
-upstreams:
-  openai: {{base_url: '{frontier}', background_key_file: {key}}}
-  own: {{kind: vllm, base_url: '{own}'}}
-  rented: {{kind: vllm, base_url: '{rented}'}}
-  closed: {{kind: vllm, base_url: '{closed}'}}
-  judge: {{base_url: '{judge}', background_key_file: {key}}}
-prices:
-  models:
-    openai: {{gpt-4o: {{prompt: 2.5, completion: 10.0}}}}
-    own: {{"*": {{prompt: 0.4, completion: 0.8}}}}
-    judge: {{"*": {{prompt: 3.0, completion: 15.0}}}}
-  candidate: {{rented: {{gpu_usd_per_hour: 180.0, replicas: 2}}}}
-"""
-
-
-BORN_LATER: tuple[tuple[str, dict[str, str]], ...] = (
-    ("unread_total", {"kind": "loose_json"}),
-    ("fallbacks_total", {"route": HALVED, "reason": "server_error"}),
-    ("unpriced_total", {"route": WATCHED, "variant": "baseline", "model": UNKNOWN}),
-    ("worker_candidate_errors_total", {}),
-)
-"""What happens for the first time while somebody looks: before, the books say 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Got:
-    """What an app received."""
-
-    number: int
-    route: str
-    model: str
-    status: int
-    id: str
-    """Of the answer, as its server gave it; empty: none."""
-    own_id: str
-    """As the gateway calls it."""
-    variant: str
-    """That answered, as the gateway says."""
-    at_s: float
-    """When it had come, on the wall's clock."""
-    first_s: float
-    total_s: float
-    token_s: float | None
-    """Of streams, between tokens."""
-    is_stream: bool
 
 
 @dataclass(slots=True)
@@ -118,7 +60,7 @@ class LedgerRoom:
     own: Planned
     rented: Planned
     closed: Planned
-    judge: PlannedJudge
+    judge: Planned
     page: Page
     began_s: float
     """When the servers that are paid by the hour began to cost."""
@@ -133,8 +75,6 @@ class LedgerRoom:
     promoted: dict[str, int] = field(default_factory=dict[str, int])
     """Route -> the first question of its stage."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
-    unmirrored: int = 0
-    """Requests that the shadow leaves alone: of a stage with traffic, those that the candidate answered."""
     paid_until_s: float = 0.0
     """Up to when the hours are told."""
 
@@ -168,16 +108,17 @@ class LedgerRoom:
         token_s = (times[-1] - first_s) / (WORDS - 1) if stream and answer.status_code == 200 else None
         own_id, variant = answer.headers["x-crossfade-request-id"], answer.headers["x-crossfade-variant"]
         got = Got(
-            number, route, model, answer.status_code, _id(text), own_id, variant, clock.wall(), first_s - asked_s,
+            number, route, model, answer.status_code, first_id(text), own_id, variant, clock.wall(), first_s - asked_s,
             ended_s - asked_s, token_s, is_stream=stream,
         )  # fmt: skip
         self.got.append(got)
         return got
 
-    def ask_all(self, asks: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    def ask_all(self, asks: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Some of them at the same time."""
         with ThreadPoolExecutor(APPS) as apps:
-            list(apps.map(lambda ask: self.ask(ask[0], **ask[1]), asks))
+            for asked in [apps.submit(self.ask, route, **more) for route, more in asks]:
+                asked.result()
 
     def vote(self, got: Got, score: int) -> None:
         """What an app says of an answer."""
@@ -378,7 +319,7 @@ class LedgerRoom:
             return wanted == [self.counted(name) for name in ("requests_total", "shadow_total", "units")]
 
         asked = sum(got.route in {WATCHED, CLIMBING, HELD, REFUSED} for got in self.got)
-        await_true(lambda: self.counted("shadow_total", asked="candidate") >= asked - self.unmirrored, "the shadow")
+        await_true(lambda: self.counted("shadow_total", asked="candidate") >= asked, "the shadow")
         await_true(is_all, "all that was asked is counted")
 
     def close_hours(self) -> None:
@@ -426,18 +367,6 @@ class LedgerRoom:
             yield
         finally:
             self.own.go_on.set()
-
-
-def cost_of(sent: Sent, server: str) -> float:
-    """What a server charges for as many tokens."""
-    read, written = USD[server]
-    return (sent.prompt_tokens * read + sent.completion_tokens * written) / M
-
-
-def _id(text: bytes) -> str:
-    """The first id that stands in an answer, whoever wrote its JSON anew."""
-    found = re.search(rb'"id": ?"([^"]+)"', text)
-    return found[1].decode() if found else ""
 
 
 @contextlib.contextmanager

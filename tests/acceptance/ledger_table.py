@@ -181,9 +181,7 @@ class Risen:
         """In all series of these labels."""
         full = f"crossfade_{name}"
         after, before = (
-            sum(
-                value for key, value in books.values[f"crossfade_{name}"].items() if labels.items() <= dict(key).items()
-            )
+            sum(value for key, value in books.values[full].items() if labels.items() <= dict(key).items())
             for books in (self.after, self.before)
         )
         return after - before

@@ -15,9 +15,10 @@ import pytest
 
 from gateway import clock
 from tests.acceptance import ledger_table, prometheus_server
+from tests.acceptance.ledger_case import RENT_USD_PER_S
 from tests.acceptance.ledger_money import MoneyLine, money, money_table
 from tests.acceptance.ledger_page import Books
-from tests.acceptance.ledger_room import RENT_USD_PER_S, LedgerRoom, kept
+from tests.acceptance.ledger_room import LedgerRoom, kept
 from tests.acceptance.ledger_table import Asked, Line, Risen, alert_lines, engine_lines, expressions, lines, tile_lines
 from tests.acceptance.prometheus_server import Prometheus, promtool, scraping
 from tests.fakes import engine_pages

@@ -12,11 +12,12 @@ import json
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway import clock
 from tests.fakes import judges
+from tests.fakes.quiet_server import QuietServer
 
 Fields = dict[str, Any]
 DEFAULT: Fields = {"status": 200, "say": "yes", "prompt": 100_000, "completion": 2_000, "delay_s": 0.38}
@@ -99,8 +100,7 @@ def planned(name: str, role: str, *, of: type[Planned] = Planned) -> Generator[P
     made = of(name, role)
     made.go_on.set()
     handler = type("_Handler", (_Handler,), {"planned": made})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = QuietServer(("127.0.0.1", 0), handler)
     made.port = int(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -153,9 +153,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.planned.open.discard(number)
 
     def _keep(self, entry: Sent, ended_s: float) -> None:
-        self.planned.sent.append(
-            Sent(**{name: getattr(entry, name) for name in entry.__slots__} | {"ended_s": ended_s})
-        )
+        self.planned.sent.append(replace(entry, ended_s=ended_s))
 
     def _whole(self, status: int, body: bytes, kind: str = "application/json") -> None:
         self.send_response(status)
@@ -186,5 +184,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         self.wfile.flush()
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Nothing is said on stderr."""
