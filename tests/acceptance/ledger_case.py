@@ -62,6 +62,19 @@ BORN_LATER: tuple[tuple[str, dict[str, str]], ...] = (
 """What happens for the first time while somebody looks: before, the books say 0."""
 
 
+QUIET: tuple[tuple[str, dict[str, str]], ...] = (
+    ("lease_expired", {}),
+    ("killed", {}),
+    ("policy_errors", {}),
+    ("records_damaged_files", {}),
+    ("judge_suspended", {"route": WATCHED}),
+    *(("engine_silent", {"upstream": name}) for name in ("own", "closed")),
+    *(("suspended", {"route": route}) for route in POLICIES),
+    *(("process_restarts_total", {"process": name}) for name in ("worker-0", "controller", "shadow", "admin")),
+)
+"""What does not happen here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Got:
     """What an app received."""

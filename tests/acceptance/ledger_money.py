@@ -76,10 +76,10 @@ def money(room: LedgerRoom) -> list[MoneyLine]:
         "API": _added(_sums(view["background"], "cost_usd"), _sums(view["background"], "judge_cost_usd")),
         "cost.json": _added(_sums(twin["background"], "cost_usd"), _sums(twin["background"], "judge_cost_usd")),
     }  # fmt: skip
-    whats = (("spent", spent), ("baseline alone", alone), ("shadow and judge", beside))
+    sums_of = (("spent", spent), ("baseline alone", alone), ("shadow and judge", beside))
     return [
         MoneyLine(what, route, {door: sums[route] for door, sums in doors.items() if route in sums})
-        for what, doors in whats
+        for what, doors in sums_of
         for route in POLICIES
     ]
 

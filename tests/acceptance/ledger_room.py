@@ -1,9 +1,8 @@
 """A gateway between an app and servers whose every answer is planned, and the books that these keep of it.
 
 with kept(folder) as room:
-    room.begin()               # every series begins
-    room.measure()             # the same again, and what happens for the first time
-    room.books().text()        # what /metrics has to say
+    ledger_traffic.begin(room)         # every series begins
+    room.books().text()                # what /metrics has to say
 """
 
 import contextlib
@@ -28,18 +27,17 @@ from tests.acceptance.ledger_case import (
     APPS,
     BORN_LATER,
     CLIMBING,
-    CLOSED,
     HALVED,
     HELD,
     POLICIES,
     POLICY,
+    QUIET,
     REFUSED,
     RENT_USD_PER_S,
     RENTED,
     REPLICAS,
     SETTINGS,
     UNKNOWN,
-    WAITING,
     WATCHED,
     Got,
     cost_of,
@@ -75,6 +73,8 @@ class LedgerRoom:
     promoted: dict[str, int] = field(default_factory=dict[str, int])
     """Route -> the first question of its stage."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    restarts: int = 0
+    """Of the recorder, which is told to end."""
     paid_until_s: float = 0.0
     """Up to when the hours are told."""
 
@@ -156,6 +156,10 @@ class LedgerRoom:
             made.add("shadow_total", 0, route=route, asked="candidate", outcome="dropped")
         for reason in ("disk_full", "io_error", "over_budget", "too_large", "removed", "damaged", "unreadable"):
             made.add("journal_lost_total", 0, reason=reason)
+        for name, labels in QUIET:
+            made.add(name, 0, **labels)
+        made.add("leader", 1)
+        made.add("process_restarts_total", self.restarts, process="recorder")
         self._add_answers(made)
         self._add_background(made)
         for route, variant, vote in self.votes:
@@ -210,6 +214,8 @@ class LedgerRoom:
         now, made = clock.wall(), Books()
         made.add("gpu_uncharged_usd", self.uncharged_usd(), upstream="rented")
         idle_s = now - max((got.at_s for got in self.got), default=self.began_s)
+        for process in ("controller", "recorder", "shadow"):
+            made.add("exposed_age_seconds", idle_s, process=process)
         for name in ("journal_lag_seconds", "evidence_lag_seconds", "shadow_lag_seconds"):
             made.add(name, idle_s)
         made.add("routing_table_age_seconds", now - (self.serving.data / "routing.json").stat().st_mtime)
@@ -329,44 +335,8 @@ class LedgerRoom:
         before = self.counted("gpu_seconds_total")
         self.paid_until_s = clock.wall()
         os.kill(pid, signal.SIGTERM)
+        self.restarts += 1
         await_true(lambda: self.counted("gpu_seconds_total") > before, "the hours")
-
-    # Two times of traffic --------------------------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Every series begins, but those of BORN_LATER."""
-        self.ask(WATCHED)  # by which the gateway learns that the frontier takes this key
-        routes = (WATCHED, CLIMBING, HALVED, RENTED)
-        self.ask_all([(route, {"stream": at % 3 == 2}) for at in range(6) for route in routes])
-        self.ask_all([(WATCHED, {"candidate": {"say": "no"}}), (REFUSED, CLOSED), (HELD, {})])
-        self.vote(self.ask(WATCHED, frontier={"status": 500}), -1)
-        self.settle()
-        self.close_hours()
-
-    def measure(self) -> None:
-        """The same again, and what BORN_LATER names."""
-        self.ask_all([(WATCHED, {"stream": at % 3 == 2}) for at in range(5)])
-        self.ask_all([(route, {"stream": at % 3 == 2}) for at in range(8) for route in (HALVED, RENTED)])
-        self.ask_all([(WATCHED, {"candidate": {"say": "no"}})] * 2 + [(REFUSED, CLOSED)] * 2)
-        self.ask(WATCHED, frontier={"odd": True})
-        self.ask(WATCHED, frontier={"status": 500})
-        self.vote(self.ask(WATCHED, model=UNKNOWN), 1)
-        while not any(sent.status == 500 for sent in self.own.sent):  # until the lot gives one to the candidate
-            self.ask(HALVED, candidate={"status": 500})
-        told = self.serving.crossfade("promote", CLIMBING, "--reason", "a test of the books")
-        assert told.returncode == 0, told.stderr
-        self.promoted[CLIMBING] = next(self.numbers)
-
-    @contextlib.contextmanager
-    def holding(self) -> Generator[None]:
-        """The candidate has one background call and does not answer; others wait."""
-        self.own.go_on.clear()
-        try:
-            self.ask_all([(HELD, {"candidate": {"held": True}})] * WAITING)
-            await_true(lambda: len(self.own.open) == 1, "one call is under way")
-            yield
-        finally:
-            self.own.go_on.set()
 
 
 @contextlib.contextmanager

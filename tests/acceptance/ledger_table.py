@@ -4,14 +4,14 @@ import json
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import yaml
 
-from tests.acceptance.ledger_page import EDGES, Books
+from tests.acceptance.ledger_page import EDGES, Books, Labels
 from tests.acceptance.prometheus_server import Prometheus
 from tools import dashboards
 
@@ -20,18 +20,19 @@ OURS, THEIRS = "crossfade", "ledger"
 ANY = {f"${name}": ".*" for name in ("instance", "route", "gate", "engine")}
 TOLERANCE, RENT_TOLERANCE, BUSY_TOLERANCE = 0.03, 0.10, 0.25
 """Two scrapes' phases; the second in which the recorder hears of an answer; what lies between app and server."""
-BOUNDED = ("_lag_seconds", "crossfade_overhead_seconds", "crossfade_routing_table_age_seconds")
+BOUNDED = ("_lag_seconds", "crossfade_overhead_seconds", "exposed_age_seconds")
 AGE_S = 2.0
 """Between two looks at one file."""
 ENGINES = ("vllm:", "sglang:", "nv_inference_")
 SOURCES = (
     (r"^up", "the process"),
     (r"vllm:|sglang:|nv_", "engines' pages"),
-    (r"_lag_seconds|overhead_seconds", "at most: the app's clock"),
+    (r"_lag_seconds|overhead_seconds|exposed_age", "at most: the app's clock"),
     (r"routing_table_age", "the file's age"),
     (r"gpu_", "wall clock, price by hand"),
     (r"gate_estimate", "planned answers; explain --json"),
     (r"gate_|detector_", "explain --json"),
+    (r"leader|killed|lease_expired|suspended|restarts|policy_errors|damaged|silent", "what was done to it"),
     (r"weight_ratio|stage|policy_info|breaker_open|decisions_total", "policies, orders"),
     (r"units|served_ratio|key_refused|shadow_queue|shadow_in_flight", "app and servers"),
     (r"records_total", "app, servers, files"),
@@ -65,6 +66,7 @@ LOOKS = {
 """What rises by one with each look."""
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules" / "crossfade.yml"
 DROPPED = {"job", "instance", "__name__"}
+LIMIT = re.compile(r" (==|>|<) [\d.]+$")
 QUIET = 0.0
 """Of an alert that has nothing to say."""
 
@@ -179,17 +181,20 @@ class Risen:
 
     def of(self, name: str, **labels: str) -> float:
         """In all series of these labels."""
-        full = f"crossfade_{name}"
-        after, before = (
-            sum(value for key, value in books.values[full].items() if labels.items() <= dict(key).items())
-            for books in (self.after, self.before)
-        )
-        return after - before
+        return self._of(name, labels, set(self.after.values[f"crossfade_{name}"]))
+
+    def rate(self, name: str, **labels: str) -> float:
+        """Per second, in those that were there before: a rate begins with its series."""
+        return self._of(name, labels, set(self.before.values[f"crossfade_{name}"])) / self.seconds
+
+    def _of(self, name: str, labels: Mapping[str, str], keys: Iterable[Labels]) -> float:
+        after, before = (books.values[f"crossfade_{name}"] for books in (self.after, self.before))
+        return sum(after[key] - before.get(key, 0.0) for key in keys if labels.items() <= dict(key).items())
 
 
 def tile_lines(rows: Sequence[Line], risen: Risen, rent_usd_per_s: float) -> list[Line]:
     """What tiles say, beside sums that know nothing of their expressions."""
-    ours, all_of_it = {"variant": "candidate"}, risen.of("requests_total")
+    ours, all_of_it = {"variant": "candidate"}, risen.rate("requests_total")
     spent, instead = risen.of("cost_usd_total"), risen.of("counterfactual_cost_usd_total")
     rent_usd = rent_usd_per_s * risen.seconds  # whether an answer bears it or none
     borne_usd = risen.of("cost_usd_total", route="rented", **ours)
@@ -197,11 +202,11 @@ def tile_lines(rows: Sequence[Line], risen: Risen, rent_usd_per_s: float) -> lis
         risen.of("counterfactual_cost_usd_total", **ours) - risen.of("cost_usd_total", **ours) + borne_usd - rent_usd
     )
     says = {
-        "Requests": all_of_it / risen.seconds,
-        "By the candidate": risen.of("requests_total", **ours) / all_of_it,
-        "Failed": risen.of("requests_total", status_class="5xx") / all_of_it,
+        "Requests": all_of_it,
+        "By the candidate": risen.rate("requests_total", **ours) / all_of_it,
+        "Failed": risen.rate("requests_total", status_class="5xx") / all_of_it,
         "Fallbacks": risen.of("fallbacks_total"),
-        "Cost an hour": 3600 * spent / risen.seconds,
+        "Cost an hour": 3600 * risen.rate("cost_usd_total"),
         "Saved": saved,
         "Spent": spent,
         "Baseline alone": instead,
@@ -219,11 +224,14 @@ def tile_lines(rows: Sequence[Line], risen: Risen, rent_usd_per_s: float) -> lis
 
 
 def alert_lines(prometheus: Prometheus, at: float) -> list[Line]:
-    """Alerts name no job: each is asked once, and tells of both sides."""
+    """Alerts name no job: each is asked once, and tells of both sides. What it holds against a limit is asked for, so
+    that there is something to see of an alert that is quiet; an expression of several comparisons is asked as it is.
+    """
     found: list[Line] = []
     groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
     for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
-        asked = Asked("alerts", rule["alert"], " ".join(rule["expr"].split()))
+        expr = " ".join(rule["expr"].split())
+        asked = Asked("alerts", rule["alert"], expr if 'job="' in expr else LIMIT.sub("", expr))
         told: dict[str, Series] = {OURS: {}, THEIRS: {}}
         for each in prometheus.query(asked.expr, at):
             job = each["metric"].get("job", OURS)
@@ -237,7 +245,7 @@ def alert_lines(prometheus: Prometheus, at: float) -> list[Line]:
 def short(expr: str) -> str:
     """An expression as a line of a table has it."""
     bare = re.sub(r'job=~"\$job", instance=~"\$instance"(, )?|route=~"\$route"(, )?|instance=~"\$engine"', "", expr)
-    bare = bare.replace("crossfade_", "").replace("{}", "").replace("[$__rate_interval]", "[r]")
+    bare = bare.replace("crossfade_", "").replace("{}", "").replace("[$__rate_interval]", "[r]").replace("|", "/")
     return bare if len(bare) <= 70 else f"{bare[:67]}..."
 
 

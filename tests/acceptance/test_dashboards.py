@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway import clock
-from tests.acceptance import ledger_table, prometheus_server
+from tests.acceptance import ledger_table, ledger_traffic, prometheus_server
 from tests.acceptance.ledger_case import RENT_USD_PER_S
 from tests.acceptance.ledger_money import MoneyLine, money, money_table
 from tests.acceptance.ledger_page import Books
@@ -85,15 +85,15 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """All of it, once both sides had the time to say the same."""
     folder = tmp_path_factory.mktemp("ledger")
     with kept(folder) as room, engine_pages.showing() as engines:
-        room.begin()
+        ledger_traffic.begin(room)
         room.page.text, room.page.live = room.books().text(), room.live
         others = {"ledger": room.page.port, **engines}
         with scraping(folder, room.serving.admin_port, others=others) as prometheus:
             for job in (ledger_table.OURS, ledger_table.THEIRS):
                 prometheus.await_scrapes(3, f'crossfade_weight_ratio{{job="{job}"}}')
             made = Seen(room, prometheus, dict(engines), clock.wall(), room.books())
-            room.measure()
-            with room.holding():
+            ledger_traffic.measure(room)
+            with ledger_traffic.holding(room):
                 made.held = made.agree(HELD_EXPRS, explained=False)
             room.settle()
             room.close_hours()
