@@ -73,6 +73,8 @@ class LedgerRoom:
     promoted: dict[str, int] = field(default_factory=dict[str, int])
     """Route -> the first question of its stage."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    opened: set[str] = field(default_factory=set[str])
+    """Candidates' servers that the worker asks no more, for whichever route."""
     restarts: int = 0
     """Of the recorder, which is told to end."""
     paid_until_s: float = 0.0
@@ -140,7 +142,7 @@ class LedgerRoom:
             made.add("weight_ratio", 0.5 if stage else 0.0, route=route)
             made.add("stage", stage, route=route)
             made.add("policy_info", 1, route=route, revision="7")
-            made.add("breaker_open", 0, route=route)
+            made.add("breaker_open", words["upstream"] in self.opened, route=route)
             made.add("decisions_total", stage, route=route, outcome="PROMOTE")
             began = self.promoted.get(route, 0)
             made.add("units", sum(got.route == route and got.number >= began for got in self.got), route=route)

@@ -1,6 +1,8 @@
 """What apps ask in the room of `ledger_room.py`: once so that every series begins, and once to be measured."""
 
 import contextlib
+import os
+import signal
 from collections.abc import Generator
 
 from tests.acceptance.ledger_case import CLIMBING, CLOSED, HALVED, HELD, REFUSED, RENTED, UNKNOWN, WAITING, WATCHED
@@ -41,6 +43,21 @@ def measure(room: LedgerRoom) -> None:
     told = room.serving.crossfade("promote", CLIMBING, "--reason", "a test of the books")
     assert told.returncode == 0, told.stderr
     room.promoted[CLIMBING] = next(room.numbers)
+
+
+@contextlib.contextmanager
+def refusing(room: LedgerRoom) -> Generator[None]:
+    """A candidate fails until a worker asks it no more, while nobody decides: else its traffic would be gone first."""
+    pid = room.serving.pid_of("controller")
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        while not room.counted("breaker_open"):
+            room.ask(HALVED, candidate={"status": 500})
+        room.opened.add("own")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager

@@ -31,8 +31,11 @@ pytestmark = [
 ]
 ALL = tuple(expressions())
 HELD_EXPRS = tuple(asked for asked in ALL if "shadow_queue" in asked.expr or "shadow_in_flight" in asked.expr)
-ZERO = ("lost_total", "breaker_open", "_lag_seconds")
-"""What is 0 here, and by the books should be: nothing was lost, refused or late. Alerts' tests make these happen."""
+BROKEN_EXPRS = tuple(asked for asked in ALL if "breaker_open" in asked.expr)
+LATER = {*HELD_EXPRS, *BROKEN_EXPRS}
+"""What is 0 while all is well: it has a time of its own."""
+ZERO = ("lost_total", "_lag_seconds")
+"""What is 0, as it should be: nothing is lost, nobody is late. Alerts' tests make these happen."""
 
 
 @dataclass(slots=True)
@@ -48,6 +51,8 @@ class Seen:
     """As they were then."""
     held: list[Line] = field(default_factory=list[Line])
     rows: list[Line] = field(default_factory=list[Line])
+    money: list[MoneyLine] = field(default_factory=list[MoneyLine])
+    ill: list[Line] = field(default_factory=list[Line])
 
     def agree(self, asked: tuple[Asked, ...], *, explained: bool) -> list[Line]:
         """Show the books, and ask until both sides say the same; else what they said last."""
@@ -99,6 +104,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             room.close_hours()
             room.settle()
             made.rows = made.agree(ALL, explained=True)
+            made.money = money(room)
+            with ledger_traffic.refusing(room):
+                made.ill = made.agree(BROKEN_EXPRS, explained=False)
             yield made
 
 
@@ -127,18 +135,26 @@ def test_what_waits_is_what_the_servers_have_not_been_asked(seen: Seen) -> None:
         assert any(row.ours for row in seen.held if row.asked == asked), asked
 
 
+def test_a_candidate_that_is_asked_no_more_is_seen(seen: Seen) -> None:
+    """Its breaker is open for each route that would ask it, and for no other."""
+    sys.stdout.write("\nWhile a candidate fails:\n\n" + ledger_table.table(seen.ill))
+    assert [row for row in seen.ill if not row.is_equal] == []
+    for asked in BROKEN_EXPRS:
+        assert any(row.ours for row in seen.ill if row.asked == asked), asked
+
+
 def test_every_query_says_what_the_other_side_knows(seen: Seen) -> None:
     """Each series of each query is that of the books; and none is without a number that is not 0, but what has none."""
     sys.stdout.write("\n" + ledger_table.table(seen.rows))
     assert {row.asked for row in seen.rows} >= set(ALL)
     assert [row for row in seen.rows if not row.is_equal] == []
-    nothing = [each for each in ALL if each not in HELD_EXPRS and not any(r.ours for r in seen.rows if r.asked == each)]
+    nothing = [each for each in ALL if each not in LATER and not any(r.ours for r in seen.rows if r.asked == each)]
     assert [each for each in nothing if not any(name in each.expr for name in ZERO)] == []
 
 
 def test_money_is_the_same_by_every_door(seen: Seen) -> None:
     """The books, /metrics, `records stats`, `savings`, the API, the console and its twins agree to the cent."""
-    rows: list[MoneyLine] = money(seen.room)
+    rows = seen.money
     sys.stdout.write("\n" + money_table(rows))
     assert [row for row in rows if not row.is_equal] == []
     assert any(row.what == "baseline alone" and row.told["/metrics"] > 1 for row in rows)
