@@ -109,8 +109,9 @@ screenshots: checked  ## pictures of the console's pages during a real demo, int
 console-tests: checked  ## the console in a real Chromium, with a script and without (needs Chromium); in the suite, too
 	$(BIN)/python -m pytest tests/acceptance/test_console.py
 
-dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
-	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py tests/acceptance/test_alerts.py
+dashboards: prometheus  ## every query of every dashboard on a real Prometheus, beside what servers and app know, as a table; every alert fires
+	$(BIN)/python -m pytest -s tests/acceptance/test_dashboards.py
+	$(BIN)/python -m pytest tests/acceptance/test_alerts.py
 
 wheel: checked  ## build the wheel, install it with uv and with pip into empty environments, run its command
 	$(BIN)/python tools/wheel.py

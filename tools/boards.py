@@ -6,12 +6,25 @@ Rows are those of the dashboard where they say the same.
 from tools.dashboard_rows import journal, paid_by_the_hour, savings
 from tools.engine_rows import VARIABLE, sglang, triton, vllm
 from tools.grafana import Panel, Query, Row
-from tools.panels import BAD, BARS, HERE, ROUTE, STEPS, lines, quantile, rate, share, tile
+from tools.panels import (
+    BAD,
+    BARS,
+    HERE,
+    ROUTE,
+    STEPS,
+    grown,
+    lines,
+    otherwise_0,
+    quantile,
+    rate,
+    share,
+    tile,
+    uncharged,
+)
 
 _COST, _INSTEAD = "crossfade_cost_usd_total", "crossfade_counterfactual_cost_usd_total"
 _REQUESTS = "crossfade_requests_total"
 _OURS = f'{ROUTE}, variant="candidate"'
-_RANGE = "[$__range]"
 _OPEN = {
     "matcher": {"id": "byName", "options": "route"},
     "properties": [
@@ -22,8 +35,7 @@ _OPEN = {
 
 def fleet() -> Row:
     """Every route on one line: where it stands, what it answers, what it saves."""
-    saved = f"sum by (route) (increase({_INSTEAD}{{{_OURS}}}{_RANGE}))"
-    saved = f"{saved} - sum by (route) (increase({_COST}{{{_OURS}}}{_RANGE}))"
+    saved = f"{grown(_INSTEAD, 'route', _OURS)} - {grown(_COST, 'route', _OURS)}"
     columns = (
         ("weight", f"max by (route) (crossfade_weight_ratio{{{ROUTE}}})"),
         ("stage", f"max by (route) (crossfade_stage{{{ROUTE}}})"),
@@ -31,7 +43,7 @@ def fleet() -> Row:
         ("requests/s", rate(_REQUESTS, "route")),
         ("failed", share(_REQUESTS, BAD, "route")),
         ("worst gate", f"max by (route) (crossfade_gate_verdict{{{ROUTE}}})"),
-        ("spent", f"sum by (route) (increase({_COST}{{{ROUTE}}}{_RANGE}))"),
+        ("spent", grown(_COST, "route")),
         ("saved", saved),
     )
     metrics = (
@@ -75,9 +87,9 @@ def money() -> Row:
     unpriced = "crossfade_unpriced_total"
 
     def of_range(metric: str, labels: str) -> str:
-        return f"sum(increase({metric}{{{labels}}}{_RANGE})) or vector(0)"
+        return otherwise_0(grown(metric, labels=labels))
 
-    saved = f"sum(increase({_INSTEAD}{{{_OURS}}}{_RANGE})) - sum(increase({_COST}{{{_OURS}}}{_RANGE}))"
+    saved = f"{grown(_INSTEAD, labels=_OURS)} - {grown(_COST, labels=_OURS)}"
     idle = f'{HERE}, state="idle"'
     tiles = (
         ("Spent", "On answers that apps got, in this range.", of_range(_COST, ROUTE), _COST),
@@ -90,9 +102,9 @@ def money() -> Row:
     drawn.append(
         tile(
             "Saved",
-            "By candidates: counterfactual less cost.",
-            f"({saved}) or vector(0)",
-            (_INSTEAD, _COST),
+            "By candidates: counterfactual less cost, and less hours that are paid and not yet answered in.",
+            otherwise_0(f"({saved} - {uncharged()})"),
+            (_INSTEAD, _COST, "crossfade_gpu_uncharged_usd"),
             "currencyUSD",
         )
     )
@@ -141,11 +153,11 @@ def engines() -> Row:
             ),
             lines(
                 "First token p95", "Of the candidate's streams.",
-                (Query(f"{quantile(0.95, ttft, 'variant')} or vector(0)", "{{variant}}"),), (ttft,), "s",
+                (Query(otherwise_0(quantile(0.95, ttft, "variant")), "{{variant}}"),), (ttft,), "s",
             ),
             lines(
                 "Per token p95", "After the first one.",
-                (Query(f"{quantile(0.95, tpot, 'variant')} or vector(0)", "{{variant}}"),), (tpot,), "s",
+                (Query(otherwise_0(quantile(0.95, tpot, "variant")), "{{variant}}"),), (tpot,), "s",
             ),
             lines(
                 "Keys refused", "Background calls in a row that an engine refused for the key.",
@@ -162,14 +174,14 @@ def kept() -> Row:
     return Row(
         "Kept",
         (
-            tile("Rows", "Written in this range.", f"sum(increase({records}{{{HERE}}}{_RANGE}))", (records,), "short"),
+            tile("Rows", "Written in this range.", grown(records, labels=HERE), (records,), "short"),
             tile(
                 "Lost", "Exchanges or bodies that are not in the journal.",
-                f"sum(increase({lost}{{{HERE}}}{_RANGE})) or vector(0)", (lost,), "short",
+                otherwise_0(grown(lost, labels=HERE)), (lost,), "short",
             ),
             tile(
                 "Read oddly", "Parts of answers not as they should stand there.",
-                f"sum(increase({unread}{{{HERE}}}{_RANGE})) or vector(0)", (unread,), "short",
+                otherwise_0(grown(unread, labels=HERE)), (unread,), "short",
             ),
             lines(
                 "Rows by table", "Per second.",

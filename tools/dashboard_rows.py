@@ -14,11 +14,14 @@ from tools.panels import (
     ROUTE,
     STEPS,
     VERDICTS,
+    grown,
     lines,
+    otherwise_0,
     quantile,
     rate,
     share,
     tile,
+    uncharged,
 )
 
 
@@ -28,8 +31,8 @@ def tiles() -> Row:
     instead = "crossfade_counterfactual_cost_usd_total"
     ours = f'{ROUTE}, variant="candidate"'
     unborne = "crossfade_gpu_uncharged_usd"
-    saved = f"sum(increase({instead}{{{ours}}}[$__range])) - sum(increase({cost}{{{ours}}}[$__range]))"
-    saved = f"{saved} - (sum({unborne}{{{HERE}}}) or vector(0))"
+    saved = f"{grown(instead, labels=ours)} - {grown(cost, labels=ours)}"
+    saved = f"{saved} - {uncharged()}"
     return Row(
         "Now",
         (
@@ -58,10 +61,10 @@ def tiles() -> Row:
             ),
             tile(
                 "Fallbacks",
-                "Answers by the baseline in the candidate's stead, per second.",
-                f"{rate('crossfade_fallbacks_total')} or vector(0)",
+                "Answers by the baseline in the candidate's stead, in this range.",
+                otherwise_0(grown("crossfade_fallbacks_total")),
                 ("crossfade_fallbacks_total",),
-                "reqps",
+                "short",
             ),
             tile(
                 "Cost an hour",
@@ -310,7 +313,8 @@ def paid_by_the_hour() -> tuple[Panel, Panel]:
             "What they cost in the hour before, busy and idle.",
             (
                 Query(
-                    f"sum by (upstream, state) (increase({cost}{{{HERE}}}[1h])) or vector(0)", "{{upstream}} {{state}}"
+                    otherwise_0(f"sum by (upstream, state) (increase({cost}{{{HERE}}}[1h]))"),
+                    "{{upstream}} {{state}}",
                 ),
             ),
             (cost,),
@@ -321,7 +325,7 @@ def paid_by_the_hour() -> tuple[Panel, Panel]:
         lines(
             "Their cost per answer",
             "Over six hours, idle time and background calls included; 0 where nothing is paid by the hour.",
-            (Query(f"{paid} / {answered} or vector(0)", "{{upstream}}"),),
+            (Query(otherwise_0(f"{paid} / {answered}"), "{{upstream}}"),),
             (cost, answers),
             "currencyUSD",
             width=12,
@@ -359,7 +363,7 @@ def shadow() -> Row:
                 "What background calls and judging cost, per hour.",
                 (
                     Query(f"3600 * {rate(calls, 'asked')}", "{{asked}}"),
-                    Query(f"3600 * ({rate(judge)} or vector(0))", "judge"),
+                    Query(f"3600 * ({otherwise_0(rate(judge))})", "judge"),
                 ),
                 (calls, judge),
                 "currencyUSD",
@@ -389,7 +393,7 @@ def journal() -> Row:
             lines(
                 "Lost",
                 "Exchanges or bodies not in the journal, per second; apps got their answers.",
-                (Query(f"{rate(lost, 'reason', HERE)} or vector(0)", "{{reason}}"),),
+                (Query(otherwise_0(rate(lost, "reason", HERE)), "{{reason}}"),),
                 (lost,),
                 "short",
             ),

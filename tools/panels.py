@@ -7,6 +7,8 @@ from tools.grafana import Panel, Query
 HERE = 'job=~"$job", instance=~"$instance"'
 ROUTE = f'{HERE}, route=~"$route"'
 RATE = "$__rate_interval"
+WIDTH = "$__range"
+RANGE = f"[{WIDTH}]"
 
 LINES = {"lineWidth": 2, "fillOpacity": 8, "showPoints": "never", "spanNulls": True}
 STEPS = LINES | {"lineInterpolation": "stepAfter"}
@@ -43,6 +45,31 @@ VERDICTS = {
 def rate(metric: str, by: str = "", labels: str = ROUTE) -> str:
     """A counter per second."""
     return f"sum {f'by ({by}) ' if by else ''}(rate({metric}{{{labels}}}[{RATE}]))"
+
+
+def grown(metric: str, by: str = "", labels: str = ROUTE) -> str:
+    """How much a counter rose in the range, what a series began with included.
+
+    `increase` alone starts at a series' first sample, and so never sees the first event of its kind: the only answer
+    without a price, the first fallback. What a series began with is of this range if the gateway was scraped when the
+    range began, and did not have it.
+    """
+    one = f"{metric}{{{labels}}}"
+    seen = f"increase({one}{RANGE})"
+    begun = f"min_over_time({one}{RANGE}) unless {one} offset {WIDTH}"
+    begun = f"({begun}) and on (job, instance) (up{{{HERE}}} offset {WIDTH} == 1)"
+    return f"sum {f'by ({by}) ' if by else ''}({seen} + ({begun} or 0 * {seen}))"
+
+
+def uncharged() -> str:
+    """What was paid by the hour in the range and is borne by no answer: what is so now, less what was when it began."""
+    one = f"crossfade_gpu_uncharged_usd{{{HERE}}}"
+    return f"((sum({one}) - ({otherwise_0(f'sum({one} offset {WIDTH})')})) or on () vector(0))"
+
+
+def otherwise_0(expr: str) -> str:
+    """0 where there is nothing at all; beside series with labels, `or vector(0)` alone would draw one more."""
+    return f"{expr} or on () vector(0)"
 
 
 def share(metric: str, which: str, by: str = "") -> str:

@@ -14,7 +14,7 @@ import yaml
 
 from gateway import clock
 from tests.rooms.serving import free_port
-from tests.rooms.waiting import NO_TLS, PATIENCE_S
+from tests.rooms.waiting import NO_TLS, PATIENCE_S, await_true
 from tools import prometheus
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "prometheus"
@@ -39,10 +39,11 @@ class Prometheus:
 
     base_url: str
 
-    def query(self, expr: str) -> list[dict[str, Any]]:
-        """The series of an expression now."""
+    def query(self, expr: str, at: float | None = None) -> list[dict[str, Any]]:
+        """The series of an expression at a moment, in Unix seconds; now, unless it is said."""
+        asked = {"query": expr} if at is None else {"query": expr, "time": repr(at)}
         told = httpx.get(
-            f"{self.base_url}/api/v1/query", params={"query": expr}, timeout=PATIENCE_S, trust_env=False, verify=NO_TLS
+            f"{self.base_url}/api/v1/query", params=asked, timeout=PATIENCE_S, trust_env=False, verify=NO_TLS
         )
         assert told.status_code == 200, f"{expr}: {told.text}"
         return told.json()["data"]["result"]
@@ -53,6 +54,16 @@ class Prometheus:
         assert told.status_code == 200, told.text
         alerts = told.json()["data"]["alerts"]
         return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+
+    def await_value(self, expr: str, value: float) -> None:
+        """Wait until the one series of an expression has this value."""
+
+        def has_it() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return [float(each["value"][1]) for each in self.query(expr)] == [value]
+            return False
+
+        await_true(has_it, f"{expr} is {value:g}")
 
     def await_scrapes(self, number: int, series: str) -> None:
         """Wait until some series of these was scraped so often."""

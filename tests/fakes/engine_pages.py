@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from tests.fakes.quiet_server import QuietServer
+
 _EDGES = ("0.1", "0.5", "1.0", "2.5", "+Inf")
 _VLLM = 'engine="0",model_name="tuned"'
 _SGLANG = 'engine_type="unified",model_name="tuned",pp_rank="0",priority="",tp_rank="0"'
@@ -57,6 +59,7 @@ def sglang(n: int = 1) -> str:
         + _gauge("sglang:cache_hit_rate", (_SGLANG, 0.72))
         + _counter("sglang:prompt_tokens_total", _SGLANG, 900.0 * n)
         + _counter("sglang:generation_tokens_total", _SGLANG, 300.0 * n)
+        + _counter("sglang:num_aborted_requests_total", _SGLANG, 1.0 * n)
         + _histogram("sglang:time_to_first_token_seconds", _SGLANG, 10 * n)
         + _histogram("sglang:inter_token_latency_seconds", _SGLANG, 300 * n)
     )
@@ -99,7 +102,7 @@ def _server(kind: str) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Nothing is said on stderr."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

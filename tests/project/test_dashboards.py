@@ -90,6 +90,21 @@ def test_queries_ask_only_for_labels_that_exist(panel: dict[str, Any]) -> None:
         assert labels <= known | {"job", "instance", "le"}, target["expr"]
 
 
+@pytest.mark.parametrize("panel", _panels())
+def test_queries_draw_no_series_that_is_none(panel: dict[str, Any]) -> None:
+    """A 0 for where nothing is stands alone: `or vector(0)` would draw it beside series with labels, too."""
+    for target in panel["targets"]:
+        assert not re.search(r"or vector\(", target["expr"]), target["expr"]
+
+
+@pytest.mark.parametrize("panel", _panels())
+def test_sums_of_a_range_hold_what_series_began_with(panel: dict[str, Any]) -> None:
+    """`increase` over the range never sees a series' first event: what it began with is added (tools/panels.py)."""
+    for target in panel["targets"]:
+        seen, begun = (target["expr"].count(text) for text in ("increase(", "min_over_time("))
+        assert "[$__range]" not in target["expr"] or seen == 2 * begun, target["expr"]
+
+
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_variables_and_marks_ask_for_metrics_that_exist(page: dict[str, Any]) -> None:
     """Choices at the top and marks on every panel rest on metrics there are; every variable used is there."""
