@@ -18,6 +18,7 @@ import msgspec
 from records.wire.json_reader import read_fields
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair, ToolCall
 from shadow.compare.python import told_of
+from shadow.named_file import read_named
 from shadow.score_pair import Comparing, Options
 
 Reward = Callable[..., list[float | None]]
@@ -54,7 +55,7 @@ def make_reward(name: str, options: Options | None = None, folder: Path = Path()
 def _pure(name: str, options: Options, folder: Path) -> Callable[[Pair], float | None]:
     if name not in PURE:
         raise ValueError(f"{name} is no comparator that scores by itself. hint: {', '.join((*PURE, 'python'))}")
-    comparing = Comparing([{name: options}], name, files=lambda file: (folder / file).read_bytes(), scorers={})
+    comparing = Comparing([{name: options}], name, files=lambda file: read_named(folder / file), scorers={})
     if comparing.problems:
         raise ValueError(comparing.problems[0])
     return lambda pair: comparing.likeness(pair).q

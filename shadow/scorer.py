@@ -21,6 +21,7 @@ import yaml
 
 from shadow.compare import promptfoo, python, schema
 from shadow.compare.pair import Pair, Score
+from shadow.named_file import read_named
 
 Why = Literal["start", "busy", "timeout", "crash", "junk", "error", "no_score", "too_large", "closed"]
 """Why there is no verdict: it does not start; too many wait; it was late; it died; it wrote no reply of ours; it
@@ -204,7 +205,7 @@ def unfit(comparator: str, file: str, folder: Path) -> str:
         if comparator == "promptfoo":
             _checks(file, folder)
         elif comparator == "schema":
-            schema.make({"file": file}, lambda name: (folder / name).read_bytes())
+            schema.make({"file": file}, lambda name: read_named(folder / name))
     except (OSError, ValueError) as error:
         return str(error)
     return ""
@@ -225,7 +226,7 @@ def own(name: str, options: Mapping[str, object], folder: Path, not_ready: Calla
 
 
 def _checks(file: str, folder: Path) -> promptfoo.Checks:
-    text = (folder / file).read_bytes()
+    text = read_named(folder / file)
     try:
         tree: Any = yaml.safe_load(text) if len(text) <= _MOST_CONFIG_BYTES else None
     except yaml.YAMLError as error:

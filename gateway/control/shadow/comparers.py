@@ -16,6 +16,7 @@ from shadow.judge import Bench, JudgeScorer, VerdictCost
 from shadow.judging.controls import Trust
 from shadow.judging.prompt import Style
 from shadow.lanes import DailySpend
+from shadow.named_file import read_named
 from shadow.plan import ShadowRoute
 from shadow.ports import Model, ModelReply, Scorer
 from shadow.score_pair import Comparing, Options
@@ -114,7 +115,7 @@ class Comparers:
             if (scorer := self._scorer(name, options, route)) is not None
         }
         made = Comparing(
-            route.compare, route.metric, files=lambda name: (folder / name).read_bytes(), scorers=scorers,
+            route.compare, route.metric, files=lambda name: read_named(folder / name), scorers=scorers,
             also=route.also,
         )  # fmt: skip
         for problem in made.problems:
@@ -163,7 +164,7 @@ class Comparers:
 
     def _judge(self, options: Options, route: ShadowRoute) -> JudgeScorer:
         told = msgspec.convert(options, _JudgeOptions, strict=False)
-        rubric = (Path(route.folder) / told.rubric).read_text("utf-8") if told.rubric else ""
+        rubric = read_named(Path(route.folder) / told.rubric).decode() if told.rubric else ""
         key = hmac.digest(self.secret, f"judge\n{route.route}".encode(), hashlib.sha256)
         salt = route_of(route.route)  # of all candidates the same pairs are judged
         bench = Bench(told.upstream, Style(told.model, rubric), told.sample, key, salt=salt)
