@@ -39,7 +39,7 @@ def serve(data: DataDir) -> None:
 def test_a_rollback_that_the_table_does_not_show_is_not_done(
     data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str], content: bytes, said: str
 ) -> None:
-    """With the controller stopped or its disk full the candidate goes on answering: that is said, with what to do, 1."""
+    """With the controller stopped or its disk full the candidate goes on answering: that is said, and what to do."""
     serve(data)
     data.routing.write_bytes(content)
     with held(data):
