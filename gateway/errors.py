@@ -38,6 +38,7 @@ CODES: dict[str, Code] = {
     "header_timeout": Code(408, "The request's headers took too long."),
     "feedback_limit": Code(429, "This is more feedback than is taken at once; try again shortly.", retry=True),
     "overloaded": Code(503, "The gateway has too many requests under way; try again shortly.", retry=True),
+    "no_socket": Code(503, "The gateway has no socket left for upstream {}; try again shortly.", retry=True),
     "upstream_saturated": Code(503, "All connections to upstream {} are in use; try again shortly.", retry=True),
     "upstream_unreachable": Code(502, "Upstream {} cannot be reached. Nothing was sent to it.", retry=True),
     "upstream_tls": Code(502, "Upstream {} has no certificate we can trust. Nothing was sent to it.", retry=False),

@@ -20,6 +20,7 @@ FAILURE_WORDS = {
     "left": "the app gave up",
     "malformed": "an answer that cannot be read",
     "no_answer": "closed the connection without an answer",
+    "no_socket": "not asked, the gateway had no socket left",
     "not_found": "HTTP 404",
     "not_ready": "its key or address cannot be read",
     "overloaded": "HTTP 429 or 503, overloaded",

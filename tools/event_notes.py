@@ -88,5 +88,6 @@ EVENTS = {
     "warm.given_up": "Check the servers that should scale. The weight stays; it is tried again after as long.",
     "webhook.dropped": "Make the receiver faster: it was too slow, and this message is lost. The decision stands.",
     "webhook.failed": "Check the receiver: it did not accept this message. The decision stands.",
+    "worker.no_sockets": "Raise the worker's limit of open files. Until then requests to upstreams fail with `no_socket`, and candidates are not charged for it.",
     "worker.own_error": _BUG,
 }

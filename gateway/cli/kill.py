@@ -4,6 +4,7 @@ With the file written and the workers heard, the other nodes are told through th
 """
 
 import argparse
+import errno
 import importlib
 import json
 import sys
@@ -18,7 +19,7 @@ from gateway.cli.failure import failed, say
 from gateway.config.settings_file import SettingsError
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.kill_file import clear_kill, set_kill
-from gateway.supervisor.running import live_workers
+from gateway.supervisor.running import live_workers, supervisor
 
 if TYPE_CHECKING:  # what it needs may be broken when it is run
     from gateway.cli.kill_nodes import NodeConfirmations
@@ -50,8 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         is_new = clear_kill(data) if arguments.off else set_kill(data, reason=arguments.reason, now=clock.wall())
     except OSError as error:
-        hint = "is this the data directory? --data DIR names another"
-        return failed(f"{data.kill}: {error.strerror}. hint: {hint}", arguments)
+        return failed(f"{data.kill}: {error.strerror}. hint: {_hint(data, error)}", arguments)
     found = confirmation(data, wanted=0 if arguments.off else 1)
     # Loaded only now: what it needs may be broken, and the file is there already.
     tell: Callable[[argparse.Namespace], NodeConfirmations] = importlib.import_module("gateway.cli.kill_nodes").tell
@@ -79,6 +79,16 @@ def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
         if len(confirmed) == len(workers) or clock.monotonic() > until:
             return Confirmation([worker.name for worker in workers], confirmed)
         time.sleep(POLL_S)  # a command at a terminal: nothing else runs here
+
+
+def _hint(data: DataDir, error: OSError) -> str:
+    """What to do where the file cannot be made, or taken away."""
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder, and counts as the kill file: remove it"
+    serving = supervisor(data)
+    if serving is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        return "is this the data directory? --data DIR names another"
+    return f"`kill -USR2 {serving.pid}` does it without a file, until its workers are started anew"
 
 
 def _confirmed(found: Confirmation) -> str:

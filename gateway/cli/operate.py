@@ -13,6 +13,7 @@ from dataclasses import asdict
 from gateway import clock
 from gateway.cli import context, layout
 from gateway.cli.failure import failed
+from gateway.cli.rollback_check import still_served
 from gateway.config.settings_file import SettingsError
 from gateway.control.operations.orders import OrderClock, address, operate, order_of
 from gateway.control.state.open import open_state
@@ -23,7 +24,7 @@ from policies.terms import Verb
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Give the order; 1: it was not taken."""
+    """Give the order; 1: it was not taken, or this node does not go by it."""
     try:
         where, data = context.state(arguments)
     except (SettingsError, DataDirError) as error:
@@ -66,7 +67,8 @@ def _give(arguments: argparse.Namespace, order: QueuedOrder, state: SharedState,
         print(layout.folded(found.text))
         if found.alone and found.outcome == "taken":
             print("no leader answered: it was done from here", file=sys.stderr)
-    return 0
+    problem = still_served(data, order.route) if order.verb == Verb.ROLLBACK else ""
+    return failed(problem, arguments) if problem else 0
 
 
 def _audit(data: DataDir, order: QueuedOrder) -> None:

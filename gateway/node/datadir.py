@@ -71,6 +71,11 @@ class DataDir:
         return self.root / "KILL"
 
     @property
+    def kill_spare(self) -> Path:
+        """What becomes the kill file where the disk has no place for another file."""
+        return self.root / "KILL.spare"
+
+    @property
     def journal(self) -> Path:
         """The journals of all workers."""
         return self.root / "journal"
@@ -152,6 +157,8 @@ def prepare(root: Path) -> DataDir:
         if data.root.stat().st_uid == os.geteuid():  # a volume may belong to somebody else: `doctor` speaks of it
             data.root.chmod(0o700)
         _check_format(data.format)
+        with contextlib.suppress(OSError):
+            data.kill_spare.touch(0o600)
     except OSError as error:
         raise DataDirError(
             f"{root}: {error.strerror or error}. hint: name a directory this user may write, as `data` in the settings"

@@ -184,7 +184,7 @@ class CandidateRelay:
         if self._adapter is not None and self._adapter.is_said:
             self._end_stream(self._adapter, str(failure))
         else:
-            self._fail(str(failure))
+            self._fail(str(failure), capability=failure is Failure.NO_SOCKET)  # of ours: it was not asked
 
     # The answer ---------------------------------------------------------------------------------------------------
 

@@ -221,9 +221,12 @@ class Life(ExchangeState):
 
         The app's deadline runs on, but leaves the baseline a moment.
         """
-        self.course.attempts.append(attempt)
         self._relay = self._sending = None
         self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
+        if reason == Failure.NO_SOCKET:
+            self.course.why = "busy"  # there was no room to ask it in, and nothing was tried
+        else:
+            self.course.attempts.append(attempt)
         if reason == NO_PATH:
             self.course.why = "ineligible"
         else:

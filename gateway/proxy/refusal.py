@@ -11,6 +11,7 @@ CODES: Final = {
     Failure.TLS: "upstream_tls",
     Failure.FORBIDDEN_ADDRESS: "upstream_forbidden",
     Failure.NOT_READY: "upstream_not_ready",
+    Failure.NO_SOCKET: "no_socket",
     Failure.SATURATED: "upstream_saturated",
     Failure.NO_ANSWER: "upstream_no_answer",
     Failure.MALFORMED: "upstream_malformed",

@@ -44,6 +44,8 @@ from records.journal.writer import JournalWriter
 IDLE_CHECK_S: Final = 1.0
 OPEN_AFTER_S: Final = 1.0
 """An exchange that has lasted so long is put into the journal as far as it is, in case this process dies."""
+STARVED_EACH_S: Final = 60.0
+"""How often a worker says that it has no socket left, at most."""
 FEEDBACK_PATH: Final = "/v1/feedback"
 
 
@@ -99,6 +101,7 @@ class Worker(ports.WorkerPort):
         self._checked_s = self.now()
         self._ticked_s = self.now()
         self._worst_lag_s = 0.0
+        self._starved_s = float("-inf")
         self.serving = self._first_table()
         self.live[INDEX["started_at"]] = int(self.wall())
 
@@ -310,6 +313,7 @@ class Worker(ports.WorkerPort):
             for life in [life for life in self._lives if now - life.request.arrived_s > OPEN_AFTER_S]:
                 self._fenced("keep_part", life, life.keep_part)
             self._fenced("upstreams", None, lambda: self.client.expire(now))
+            self._fenced("sockets", None, lambda: self._look_at_sockets(now))
             self._fenced("files", None, lambda: self._watch.tell(self._log))
             self._fenced("paths", None, lambda: self._guards.tell(self._log))
             self._fenced("journal", None, self._look_at_journal)
@@ -339,6 +343,13 @@ class Worker(ports.WorkerPort):
             self._lives.discard(life)
             self.live[_IN_FLIGHT] -= 1
         self._fenced("drop", None, life.drop)
+
+    def _look_at_sockets(self, now: float) -> None:
+        """Say that the system has none left, at most once a minute."""
+        if self.client.starved and now >= self._starved_s + STARVED_EACH_S:
+            self._starved_s, requests, self.client.starved = now, self.client.starved, 0
+            hint = "raise its limit of open files (LimitNOFILE, ulimit -n), or see what else uses the machine's"
+            self._log.alarm("worker.no_sockets", requests=requests, hint=hint)
 
     def _look_at_journal(self) -> None:
         journal = self.journal

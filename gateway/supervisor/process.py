@@ -133,12 +133,11 @@ class Supervisor:
             notify(self.plan.environment, READY)
 
     async def _keep_told(self) -> None:
-        """Write anew what `status` shows, where somebody has removed or overwritten it; show a renewed certificate."""
+        """Write anew what `status` shows, where it is gone or not so (a disk was full); show a renewed certificate."""
         while True:
             await asyncio.sleep(TOLD_POLL_S)
             self._admin.renew_certificate()
-            path = self.plan.data.supervisor_status
-            if supervisor_status.read(path) is None and not path.is_dir():  # which could not be replaced, ever
+            if supervisor_status.read(path := self.plan.data.supervisor_status) != self._status() and not path.is_dir():
                 self.tell()
 
     async def _await_table(self) -> None:
@@ -380,9 +379,9 @@ class Supervisor:
         self._reload = ReloadStatus(clock.wall(), error, waits_for)
         self.tell()
 
-    def tell(self) -> None:
-        """Write what `status` shows: who runs here."""
-        status = SupervisorStatus(
+    def _status(self) -> SupervisorStatus:
+        """Who runs here."""
+        return SupervisorStatus(
             pid=os.getpid(),
             version=self.version,
             started_at=self._started_at,
@@ -392,7 +391,10 @@ class Supervisor:
             processes=tuple(slot.status for slot in (*self.workers, *self.control.values())),
             reload=self._reload,
         )
+
+    def tell(self) -> None:
+        """Write what `status` shows: who runs here."""
         try:
-            replace(self.plan.data.supervisor_status, msgspec.json.encode(status))
+            replace(self.plan.data.supervisor_status, msgspec.json.encode(self._status()))
         except OSError as error:
             self.log.notice("status.not_written", reason=str(error))

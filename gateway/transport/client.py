@@ -13,6 +13,7 @@ Source: RFC 9112.
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 import ssl
@@ -30,6 +31,8 @@ from gateway.transport.write_batch import WriteBatch, report
 
 MAX_IDLE: Final = 1024
 """Connections that are kept unused, unless said otherwise."""
+_NO_SOCKET: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+"""What the system says where it has no socket left, whomever it is for. Source: socket(2), connect(2)."""
 LEFT_S: Final = 1.0
 """How long an answer that its asker has left may still take to end."""
 PROXY_HEAD_BYTES: Final = 64 * 1024
@@ -71,6 +74,8 @@ class Client:
         self._connecting: dict[Target, int] = {}
         self._idle = 0
         self._left: dict[Sending, float] = {}
+        self.starved = 0
+        """Requests for which the system had no socket left; whoever tells of them sets it back."""
 
     @property
     def connections(self) -> int:
@@ -151,8 +156,10 @@ class Client:
             _fail_later(sending, Failure.TLS)
         except ForbiddenAddressError:
             _fail_later(sending, Failure.FORBIDDEN_ADDRESS)
-        except (OSError, ValueError):  # TimeoutError is an OSError; a ValueError: a host that is no name
-            _fail_later(sending, Failure.UNREACHABLE)
+        except (OSError, ValueError) as error:  # TimeoutError is an OSError; a ValueError: a host that is no name
+            is_ours = isinstance(error, OSError) and error.errno in _NO_SOCKET
+            self.starved += is_ours
+            _fail_later(sending, Failure.NO_SOCKET if is_ours else Failure.UNREACHABLE)
         else:
             if sending.cancelled:
                 connection.drop()

@@ -14,6 +14,8 @@ class Failure(StrEnum):
     """The name resolved to an address no upstream may have (a cloud's metadata service): nothing was sent."""
     NOT_READY = "not_ready"
     """Its key, its certificates or its address cannot be read: nothing was sent."""
+    NO_SOCKET = "no_socket"
+    """The system has no file or memory left for a socket of ours: nothing was sent, and it says nothing of whom."""
     SATURATED = "saturated"
     """All connections to it are in use: nothing was sent."""
     NO_ANSWER = "no_answer"
@@ -32,5 +34,8 @@ class Failure(StrEnum):
 
 
 _NOTHING_SENT = frozenset(
-    (Failure.UNREACHABLE, Failure.TLS, Failure.FORBIDDEN_ADDRESS, Failure.NOT_READY, Failure.SATURATED)
-)
+    (
+        Failure.UNREACHABLE, Failure.TLS, Failure.FORBIDDEN_ADDRESS, Failure.NOT_READY, Failure.NO_SOCKET,
+        Failure.SATURATED,
+    )
+)  # fmt: skip

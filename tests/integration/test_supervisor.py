@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
-from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir
+from gateway.node.supervisor_status import SupervisorStatus
 from gateway.supervisor.generations import MOST_OLD
 from gateway.supervisor.process import CONTROL_GAP_S
 from tests.fakes.serve import HELD
@@ -264,11 +265,13 @@ def test_a_data_directory_has_one_supervisor(shared: Serving) -> None:
 
 
 def test_what_status_shows_is_written_anew(shared: Serving) -> None:
-    """A status file that somebody overwrote or removed is back in a moment: `status` says who serves."""
+    """A status file that is overwritten, removed or old is back in a moment: `status` says who serves."""
     path = DataDir(shared.data).supervisor_status
-    for harm in (lambda: path.write_bytes(b"{"), path.unlink):
+    known = path.read_bytes()
+    old = msgspec.json.encode(msgspec.structs.replace(msgspec.json.decode(known, type=SupervisorStatus), processes=()))
+    for harm in (lambda: path.write_bytes(b"{"), path.unlink, lambda: path.write_bytes(old)):
         harm()
-        await_true(lambda: supervisor_status.read(path) is not None, "the status is there again")
+        await_true(lambda: path.exists() and path.read_bytes() == known, "the status is as it was")
     assert shared.crossfade("status").stdout.startswith("serving")
 
 

@@ -77,3 +77,10 @@ def test_kill_tells_every_node_where_its_own_disk_takes_nothing(
     assert "node n1: confirmed" in told
     assert data.kill.exists()
     assert (word := state.killed()) is not None and word.killed
+
+
+def test_a_folder_in_its_place_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder called KILL kills as the file does; what takes it back is said."""
+    prepare(Path("crossfade-data")).kill.mkdir()
+    assert main(["kill", "--off"]) == 1
+    assert "counts as the kill file: remove it" in capsys.readouterr().err

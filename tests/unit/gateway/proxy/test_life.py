@@ -18,6 +18,7 @@ from records.exchange import Exchange
 from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
 from tests.rooms.gateway_process import PEPPER
 from tests.rooms.house import House, a_house, post, send, table
+from tests.rooms.no_files import no_files_left
 from tests.rooms.waiting import until
 
 CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}'
@@ -336,6 +337,28 @@ async def test_a_candidate_that_is_left_alone_is_in_the_row(tmp_path: Path) -> N
         ]
         assert len(frontier.calls) == 1
         assert house.worker.live[INDEX["candidate_errors"]] == 1
+
+
+async def test_a_candidate_for_which_there_is_no_socket_has_not_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker that may open no file more could not ask it: the baseline answers, as for want of room; it is told."""
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(never) as student,
+        a_house(tmp_path, two(frontier, student, STUDENT)) as house,
+    ):
+        await accept(house)
+        with no_files_left():
+            wire = house.ask(post(CHAT))
+            await until(lambda: b"hello" in wire.out)
+        row = house.rows()[-1]
+        assert (row.meta.why, row.meta.reason, tries(row)) == ("busy", "no_socket", [("baseline", "openai", None)])
+        live = house.worker.live
+        assert (live[INDEX["candidate_errors"]], live[INDEX["fallbacks"]], len(student.calls)) == (0, 1, 0)
+        house.pass_time(2)
+        house.pass_time(2)
+        assert capsys.readouterr().err.count('"worker.no_sockets"') == 1
 
 
 @pytest.mark.parametrize(("stream", "limit_s"), [(b"true", 10), (b"false", 120)])

@@ -20,6 +20,7 @@ from gateway.transport.outgoing import LEFT_BYTES, Sending, Target
 from tests.fakes.raw_upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk
 from tests.rooms.certificates import Authority
 from tests.rooms.ears import Ear
+from tests.rooms.no_files import no_files_left
 from tests.rooms.waiting import PATIENCE_S, until
 
 HEAD = b"GET /v1/x HTTP/1.1\r\nHost: upstream\r\n\r\n"
@@ -323,6 +324,19 @@ async def test_an_upstream_that_is_out_is_not_asked() -> None:
         ear, _ = ask(client, Target("", 0, out=True))
         assert (await ear.end()).failure is Failure.NOT_READY
         assert Failure.NOT_READY.nothing_sent
+
+
+async def test_without_a_socket_nothing_is_said_of_the_upstream() -> None:
+    """Where the system has no file left for a connection, that is told, and counted; a kept one still serves."""
+    async with RawUpstream(hello) as upstream, a_client() as client:
+        target = target_of(upstream)
+        assert bytes((await ask(client, target)[0].end()).data) == b"hello"
+        with no_files_left():
+            kept, refused = ask(client, target)[0], ask(client, target)[0]
+            assert (await refused.end()).failure is Failure.NO_SOCKET
+            assert bytes((await kept.end()).data) == b"hello"
+        assert Failure.NO_SOCKET.nothing_sent
+        assert client.starved == 1
 
 
 async def test_a_unix_socket_is_connected_to(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A route's comparators, made ready."""
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,21 @@ def test_a_missing_rubric_is_no_judge(tmp_path: Path):
     """A file that is not there is an error, never a judge without a rubric."""
     with pytest.raises(OSError, match="triage"):
         comparers().of(route(compare=JUDGED, folder=str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["schema", "promptfoo", "judge"])
+def test_a_file_that_became_a_pipe_holds_nobody(tmp_path: Path, name: str):
+    """A policy's file may have been replaced since the policy was read: what would hold whoever opens it is refused."""
+    os.mkfifo(tmp_path / "pipe")
+    made, told = comparers(), list[str]()
+    made.not_ready = told.append
+    judge = {"upstream": "openai", "model": "gpt-5", "sample": 250_000, "rubric": "pipe", "version": "1"}
+    options: dict[str, object] = judge if name == "judge" else {"file": "pipe", "version": "1"}
+    try:
+        made.of(route(compare=({name: options},), metric=name, folder=str(tmp_path)))
+    except OSError as error:
+        told.append(str(error))
+    assert "it is no file" in told[0]
 
 
 def test_judging_costs(tmp_path: Path):

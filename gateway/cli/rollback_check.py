@@ -1,0 +1,45 @@
+"""Whether what a rollback said is so on this node: its routing table gives the candidate nothing any more.
+
+The decision stands in the shared state as soon as it was made; traffic follows the table, which this node's controller
+writes. Where that is stopped, or cannot write, the candidate goes on answering until the table's lease is over.
+"""
+
+import time
+
+from gateway import clock
+from gateway.node.datadir import DataDir
+from gateway.supervisor import running
+from policies.candidates import route_of
+from policies.routing import PPM
+
+FOLLOWS_S = 3.0
+"""A controller that runs has written the table long before."""
+POLL_S = 0.05
+_HINT = "hint: `crossfade kill` takes all traffic back at once; `crossfade status` says what its controller does"
+
+
+def still_served(data: DataDir, rollout: str) -> str:
+    """What is wrong with this node's table, once a rollback had time to reach it; empty: nothing, or nobody serves."""
+    until_s = clock.monotonic() + FOLLOWS_S
+    while (problem := _problem(data, route_of(rollout))) and clock.monotonic() < until_s:
+        time.sleep(POLL_S)  # a command at a terminal: nothing else runs here
+    return problem
+
+
+def _problem(data: DataDir, route: str) -> str:
+    if running.supervisor(data) is None or not data.routing.exists():
+        return ""
+    table = running.routing_table(data.routing)
+    if table is None:
+        return (
+            f"it is decided, and not done on this node: {data.routing} cannot be read, and its workers go by the last "
+            f"one that could\n{_HINT}"
+        )
+    found = next((each for each in table.routes if each.name == route), None)
+    if found is None or not found.weight_ppm:
+        return ""
+    share = f"{found.weight_ppm * 100 / PPM:g} %"
+    return (
+        f"it is decided, and not done on this node: its routing table still gives {route}'s candidate {share}, and its "
+        f"controller has not written another\n{_HINT}"
+    )
