@@ -11,6 +11,9 @@ import os
 import stat
 from io import BufferedReader
 
+MOST_BYTES = 16 * 1024 * 1024
+"""Of a file that `read_named` reads."""
+
 
 def require_file(path: str | os.PathLike[str]) -> None:
     """Refuse what is no file: a folder, a pipe, a socket, a device.
@@ -32,11 +35,14 @@ def read_named(path: str | os.PathLike[str]) -> bytes:
     """All that the file holds.
 
     Raises:
-        OSError: it cannot be read, or is no file.
+        OSError: it cannot be read, is no file, or is too long: no policy, schema or rubric.
     """
     require_file(path)
-    with open(path, "rb") as file:
-        return file.read()
+    with open(path, "rb", opener=_without_waiting) as file:
+        found = file.read(MOST_BYTES + 1)
+    if len(found) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it is longer than {MOST_BYTES // 1024 // 1024} MiB", os.fspath(path))
+    return found
 
 
 def opened(path: str | os.PathLike[str]) -> BufferedReader:
@@ -51,6 +57,19 @@ def opened(path: str | os.PathLike[str]) -> BufferedReader:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(descriptor, True)
     return os.fdopen(descriptor, "rb")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what is a file: since it was looked at, a pipe may have taken its place.
+
+    Raises:
+        OSError: it is none.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no file", path)
 
 
 def _is_pipe(path: str | os.PathLike[str]) -> bool:

@@ -19,7 +19,6 @@ from records.named_file import read_named
 from records.wire.json_reader import read_fields
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair, ToolCall
 from shadow.compare.python import told_of
-from shadow.named_file import read_named
 from shadow.score_pair import Comparing, Options
 
 Reward = Callable[..., list[float | None]]

@@ -22,7 +22,6 @@ import yaml
 from records.named_file import read_named, require_file
 from shadow.compare import promptfoo, python, schema
 from shadow.compare.pair import Pair, Score
-from shadow.named_file import read_named
 
 Why = Literal["start", "busy", "timeout", "crash", "junk", "error", "no_score", "too_large", "closed"]
 """Why there is no verdict: it does not start; too many wait; it was late; it died; it wrote no reply of ours; it

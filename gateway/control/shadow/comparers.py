@@ -17,7 +17,6 @@ from shadow.judge import Bench, JudgeScorer, VerdictCost
 from shadow.judging.controls import Trust
 from shadow.judging.prompt import Style
 from shadow.lanes import DailySpend
-from shadow.named_file import read_named
 from shadow.plan import ShadowRoute
 from shadow.ports import Model, ModelReply, Scorer
 from shadow.score_pair import Comparing, Options

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from records.named_file import opened, read_named, require_file
+from records.named_file import MOST_BYTES, opened, read_named, require_file
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -41,3 +41,11 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"said")
     with opened(tmp_path / "file") as file:
         assert file.read() == read_named(tmp_path / "file") == b"said"
+
+
+def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
+    """Before it fills the memory."""
+    with (tmp_path / "endless").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with pytest.raises(OSError, match="longer than 16 MiB"):
+        read_named(tmp_path / "endless")
