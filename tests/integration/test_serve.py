@@ -177,6 +177,26 @@ def test_a_killed_worker_refuses_nobody(serving: Serving) -> None:
     assert len(running.failures) <= 3 * running.threads
 
 
+def test_a_worker_that_hangs_is_ended_and_replaced(serving: Serving) -> None:
+    """Of two workers one is stopped for good: it is said, another takes its place, and the other is left alone."""
+    serving.workers = 2
+    serving.write_settings()
+    serving.process.send_signal(signal.SIGHUP)
+    serving.await_ready(2)
+    await_true(lambda: serving.events("reload.done"), "two workers")
+    hung, other = serving.pid_of("worker-0"), serving.pid_of("worker-1")
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    await_true(lambda: serving.events("process.hangs"), "it is said")
+    await_true(lambda: serving.pid_of("worker-0") not in (hung, None), "a new worker")
+    serving.await_ready(2)
+    await_true(lambda: hung in [event["pid"] for event in serving.events("process.ended")], "its end")
+    (said,) = serving.events("process.hangs")
+    assert (said["process"], said["pid"]) == ("worker-0", hung)
+    assert serving.pid_of("worker-1") == other
+    assert ask(serving)
+
+
 def test_virtual_keys_are_asked_for_and_revoked(serving: Serving, upstream: FakeUpstream) -> None:
     """With virtual keys, only a key that was made and not revoked is answered; the upstream never sees it."""
     serving.settings = serving.settings.replace("${MODE:-passthrough}", "virtual")
