@@ -140,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
         return failed(error, arguments)
     now = clock.wall()
     state = read(data, now=now)
-    seen = shared(arguments, now) if data.state.exists() else SharedView()
+    seen = shared(arguments, now) if data.state.exists() or state.serving else SharedView()
     routes = [route for route in state.routes if arguments.route in (None, route.route, route_of(route.route))]
     wanted: str | None = arguments.route
     is_known = wanted is None or bool(routes)

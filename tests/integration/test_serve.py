@@ -197,6 +197,25 @@ def test_a_worker_that_hangs_is_ended_and_replaced(serving: Serving) -> None:
     assert ask(serving)
 
 
+def test_a_state_that_is_removed_is_put_back(serving: Serving) -> None:
+    """While nobody can put it back, commands say what is so and name `kill`; then all is as it was, and it is told."""
+    state, controller = serving.data / "state.db", serving.pid_of("controller")
+    assert serving.crossfade("keys", "create", "ada").returncode == 0
+    with stopped(serving, "controller"):
+        state.unlink()
+        refused = serving.crossfade("rollback", "support-triage", "--reason", "it fails")
+        assert refused.returncode == 1
+        assert f"state.db is gone while a gateway (pid {serving.process.pid}) serves" in refused.stderr
+        assert "`crossfade kill` needs no state" in refused.stderr
+        assert "state.db is gone" in serving.crossfade("status").stdout
+        assert serving.crossfade("kill").returncode == 0
+        assert serving.crossfade("kill", "--off").returncode == 0
+    await_true(lambda: serving.events("state.put_back"), "it is put back")
+    await_true(lambda: serving.pid_of("controller") not in (controller, None), "a controller that begins anew")
+    assert "ada" in serving.crossfade("keys", "list").stdout
+    assert ask(serving)
+
+
 def test_virtual_keys_are_asked_for_and_revoked(serving: Serving, upstream: FakeUpstream) -> None:
     """With virtual keys, only a key that was made and not revoked is answered; the upstream never sees it."""
     serving.settings = serving.settings.replace("${MODE:-passthrough}", "virtual")
