@@ -6,6 +6,7 @@ would do for nothing.
 
 import argparse
 import atexit
+import faulthandler
 import gc
 import os
 import runpy
@@ -34,6 +35,7 @@ def run(argv: Sequence[str]) -> None:
     What it imports stays: the garbage collector, which would look through it again and again, waits for `read_boot`.
     """
     gc.disable()
+    faulthandler.enable()  # a crash, and the SIGABRT to one that hangs, says where: files and lines, no values
     ending = Ending()
     atexit.register(ending.leave)  # the first of all, which is asked last
     sys.argv = list(argv)

@@ -24,6 +24,7 @@ from gateway.admin.views import (
 )
 from gateway.control.operations import votes
 from gateway.control.operations.orders import OrderClock, address, operate, order_of
+from gateway.control.operations.rollback_check import still_served
 from gateway.control.operations.standings import Standing, spent_budgets, standings, stops
 from gateway.control.state.open import open_state
 from gateway.control.state.port import MAX_DECISIONS, Decided, QueuedOrder, SharedState, StateDownError
@@ -104,9 +105,9 @@ class Operations:
         return DecisionView(**_line(found[0]), decision=_fields(found[0]))
 
     def operate(self, route: str, verb: Verb, body: ReasonView, response: Response) -> OperatedView:
-        """Give an order and wait for what becomes of it; 409: it was not taken."""
+        """Give an order and wait for what becomes of it; 409: it was not taken, or this node does not go by it."""
         found = self.give(order_of(secrets.token_hex(8), route, verb, by=BY, reason=body.reason, now=self.clock.wall()))
-        response.status_code = 200 if found.outcome in ("taken", "waiting") else 409
+        response.status_code = 200 if found.done else 409
         return found
 
     def give(self, order: QueuedOrder) -> OperatedView:
@@ -122,7 +123,8 @@ class Operations:
                 raise
         with self._state() as state:
             found = operate(state, order, self.clock, version=self.version)
-        return OperatedView(order=order.id, **asdict(found))
+        problem = still_served(self.data, order.route, self.clock) if found.done and order.verb == Verb.ROLLBACK else ""
+        return OperatedView(order=order.id, **asdict(found), problem=problem)
 
     def looks(self) -> dict[str, Decision]:
         """What was last found of each route; those that cannot be read are left out."""

@@ -175,6 +175,13 @@ class OperatedView(PageView):
     text: str
     alone: bool
     """Whether no leader answered and it was done here."""
+    problem: str = ""
+    """Why it is decided and not done on this node: its routing table still gives the candidate traffic."""
+
+    @property
+    def done(self) -> bool:
+        """Whether things are as the order wants them, here, too."""
+        return self.outcome in ("taken", "waiting") and not self.problem
 
 
 class KilledView(PageView):

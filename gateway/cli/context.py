@@ -12,6 +12,7 @@ from gateway.config.yaml_file import FileProblem, Loc
 from gateway.node import state_location
 from gateway.node.datadir import DataDir, DataDirError, prepare
 from gateway.node.state_location import StatePlace
+from gateway.supervisor import running
 from records.durable import DAMAGE_HINT
 
 
@@ -79,11 +80,13 @@ def state(arguments: argparse.Namespace) -> tuple[StatePlace, DataDir]:
 
     Raises:
         SettingsError: the settings cannot be used, or there is no directory of the name that `--data` says.
-        DataDirError: no gateway keeps anything there, or the state's secrets cannot be read.
+        DataDirError: no gateway keeps anything there, the state of one that serves is gone, or its secrets cannot be
+            read.
     """
     found, directory = settings(arguments), data(arguments)
     if not directory.state.exists():
-        raise _not_served(directory)
+        serving = running.supervisor(directory)
+        raise _not_served(directory) if serving is None else _state_gone(directory, serving.pid)
     return state_location.find(found, directory, os.environ), directory
 
 
@@ -100,6 +103,11 @@ def _hint(arguments: argparse.Namespace) -> str:
 
 def _named(arguments: argparse.Namespace) -> DataDir:
     return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)
+
+
+def _state_gone(data: DataDir, pid: int) -> DataDirError:
+    hint = "`crossfade kill` needs no state, and takes all traffic to the baseline; its controller puts the file back"
+    return DataDirError(f"{data.state} is gone while a gateway (pid {pid}) serves from there. hint: {hint}")
 
 
 def _not_served(data: DataDir) -> DataDirError:

@@ -13,9 +13,9 @@ from dataclasses import asdict
 from gateway import clock
 from gateway.cli import context, layout
 from gateway.cli.failure import failed
-from gateway.cli.rollback_check import still_served
 from gateway.config.settings_file import SettingsError
 from gateway.control.operations.orders import OrderClock, address, operate, order_of
+from gateway.control.operations.rollback_check import still_served
 from gateway.control.state.open import open_state
 from gateway.control.state.port import QueuedOrder, SharedState, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
@@ -49,13 +49,9 @@ def _give(arguments: argparse.Namespace, order: QueuedOrder, state: SharedState,
         if order.verb != Verb.ROLLBACK:
             return failed(problem, arguments)
         print(problem, file=sys.stderr)  # no log keeps a rollback waiting
+    waits = OrderClock(clock.wall, clock.monotonic, time.sleep)  # a command at a terminal: nothing else runs here
     try:
-        found = operate(
-            state,
-            order,
-            OrderClock(clock.wall, clock.monotonic, time.sleep),  # a command at a terminal: nothing else runs here
-            version=importlib.metadata.version("crossfade"),
-        )
+        found = operate(state, order, waits, version=importlib.metadata.version("crossfade"))
     except StateDownError as error:
         hint = "`crossfade kill` needs nothing but this node's files"
         return failed(f"the shared state cannot be used: {error}\nhint: {hint}", arguments)
@@ -67,7 +63,7 @@ def _give(arguments: argparse.Namespace, order: QueuedOrder, state: SharedState,
         print(layout.folded(found.text))
         if found.alone and found.outcome == "taken":
             print("no leader answered: it was done from here", file=sys.stderr)
-    problem = still_served(data, order.route) if order.verb == Verb.ROLLBACK else ""
+    problem = still_served(data, order.route, waits) if order.verb == Verb.ROLLBACK else ""
     return failed(problem, arguments) if problem else 0
 
 

@@ -90,6 +90,8 @@ class WorkerState:
     table_version: int
     killed: bool
     lease_expired: bool
+    hangs: bool = False
+    """Whether it answers nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class StatusReport:
 
     data: str
     serving: bool
-    """Whether a supervisor and at least one worker live."""
+    """Whether a supervisor lives, and at least one worker that does not hang."""
     pid: int | None
     killed: bool
     table: TableState | None
@@ -138,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
         return failed(error, arguments)
     now = clock.wall()
     state = read(data, now=now)
-    seen = shared(arguments, now) if data.state.exists() else SharedView()
+    seen = shared(arguments, now) if data.state.exists() or state.serving else SharedView()
     routes = [route for route in state.routes if arguments.route in (None, route.route, route_of(route.route))]
     wanted: str | None = arguments.route
     is_known = wanted is None or bool(routes)
@@ -164,7 +166,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
     reload = supervisor.reload if supervisor is not None else None
     return StatusReport(
         data=str(data.root),
-        serving=supervisor is not None and bool(workers),
+        serving=supervisor is not None and any(not worker.hangs for worker in workers),
         pid=supervisor.pid if supervisor is not None else None,
         killed=data.kill.exists(),
         table=None if table is None else _table_state(table, now),
@@ -260,6 +262,7 @@ def _worker(worker: running.LiveWorker) -> WorkerState:
         table_version=gauges["table_version"],
         killed=bool(gauges["killed"]),
         lease_expired=bool(gauges["lease_expired"]),
+        hangs=worker.hangs,
     )
 
 
@@ -297,6 +300,7 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
     for worker in state.workers:
         words = [f"{worker.worker} (pid {worker.pid}): {worker.requests} requests, {worker.in_flight} in flight"]
         words += ["lease expired: baseline only"] if worker.lease_expired else []
+        words += ["hangs: it is ended, and another takes its place"] if worker.hangs else []
         found.append(", ".join(words))
     if state.control:
         found.append(", ".join(f"{each.process} (pid {each.pid})" for each in state.control))

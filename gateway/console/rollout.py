@@ -227,9 +227,9 @@ def say_verb(ask: Ask) -> Shown:
     if len(name) != 16 or not name.isalnum():
         raise AskError(400, "this form is not from this console. hint: load the page again")
     done = ask.pages.operations.give(order_of(name, route, verb, by=BY, reason=reason, now=ask.now))
-    if done.outcome in ("taken", "waiting"):
+    if done.done:
         return Shown("verb", "", see=f"/routes/{quote(route, safe='')}?view=history")
-    context = _preview(ask, verb, found(ask)[1]) | {"problem": done.text, "reason": reason}
+    context = _preview(ask, verb, found(ask)[1]) | {"problem": done.problem or done.text, "reason": reason}
     return Shown("verb", f"{verb} {route}", context, status=409)
 
 

@@ -16,6 +16,8 @@ from gateway.node.plain_error import plain
 
 BUSY_S = 5.0
 """Longest wait for another process's write."""
+BESIDE = ("-wal", "-shm")
+"""What SQLite keeps beside a database that is open, by the ends of its names."""
 FORMAT = 1
 """The database's `user_version`; a later version that older ones cannot use has a higher one."""
 _SCHEMA = """
@@ -94,9 +96,13 @@ def _make(path: Path) -> None:
 
     Never open one that is there: to close it again would take the locks from this process's other connections, and
     whoever came next would take the journal for nobody's and delete it. Source: sqlite.org/howtocorrupt.html §2.2.
+    What SQLite kept beside a file that was removed is not this one's, and would be taken for it (§1.4).
     """
+    left = [] if path.exists() else [each for end in BESIDE if (each := path.with_name(path.name + end)).exists()]
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        for each in left:
+            each.unlink(missing_ok=True)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, schema: str) -> None:

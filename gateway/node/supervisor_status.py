@@ -16,6 +16,8 @@ class ProcessStatus(msgspec.Struct, frozen=True):
     """For a worker: what its journal and its counters are called."""
     starting: bool = False
     """Whether one comes up here, or is about to in a reload: nothing is wrong."""
+    hangs: bool = False
+    """Whether it lives and answers nobody: it is ended, and another takes its place."""
 
 
 class ReloadStatus(msgspec.Struct, frozen=True):

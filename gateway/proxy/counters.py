@@ -41,6 +41,7 @@ GAUGES = (
     "started_at",
     "breakers_open",  # candidates that are not asked freely
     "breaker_routes",  # bit i: the candidate of the table's route i is not asked freely; the first 62 routes
+    "beats",  # looks of the event loop at its clock: where it stands still, the worker hangs; 0: it has none yet
 )
 FIELDS = COUNTERS + GAUGES
 INDEX = {name: index for index, name in enumerate(FIELDS)}

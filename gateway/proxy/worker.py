@@ -301,6 +301,7 @@ class Worker(ports.WorkerPort):
     def tick(self) -> None:
         """Look at the files, and at all that waits. To be called every `POLL_S`."""
         now = self.now()
+        self.live[_BEATS] += 1
         self._worst_lag_s = max(self._worst_lag_s, now - self._ticked_s - POLL_S)
         self._ticked_s = now
         self._fenced("table", None, lambda: self._look_at_table(now))
@@ -410,6 +411,7 @@ def _share(request_id: str) -> int:
     return int.from_bytes(digest, "big") % PPM
 
 
+_BEATS: Final = INDEX["beats"]
 _REQUESTS: Final = INDEX["requests"]
 _IN_FLIGHT: Final = INDEX["in_flight"]
 _SHED: Final = INDEX["shed"]

@@ -73,16 +73,17 @@ class Child:
         return not self._ready.done()
 
     def cpu_s(self) -> float | None:
-        """The processor time it has had; None where the kernel does not say, or there is no such process any more.
+        """The processor time it has had; None where the kernel does not say, or there is no such process any more."""
+        fields = _stat(Path(f"/proc/{self.pid}/stat"))
+        return None if fields is None else _cpu_s(fields)
 
-        Source: proc_pid_stat(5), fields 14 and 15, behind a name that may hold anything but ends with the last `)`.
+    def main_thread(self) -> tuple[str, float] | None:
+        """What its first thread does, in the kernel's letter, and the processor time that it has had.
+
+        `R` runs, or waits for a core. None where the kernel does not say.
         """
-        try:
-            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
-        except OSError:
-            return None
-        fields = stat.rpartition(b")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * _tick_s()
+        fields = _stat(Path(f"/proc/{self.pid}/task/{self.pid}/stat"))
+        return None if fields is None else (fields[0].decode("ascii"), _cpu_s(fields))
 
     async def stand_back(self) -> None:
         """Leave the processor to others, every thread of it, as far as its program says beyond where we stand.
@@ -227,6 +228,22 @@ def _threads(pid: int) -> list[int]:
         return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
     except OSError:
         return [pid]
+
+
+def _stat(path: Path) -> list[bytes] | None:
+    """What the kernel says of a process or thread, from its state on; None where it does not.
+
+    Source: proc_pid_stat(5), field 3 and on, behind a name that may hold anything but ends with the last `)`.
+    """
+    try:
+        return path.read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+
+
+def _cpu_s(fields: list[bytes]) -> float:
+    """The processor time among them: fields 14 and 15."""
+    return (int(fields[11]) + int(fields[12])) * _tick_s()
 
 
 def _tick_s() -> float:

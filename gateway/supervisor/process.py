@@ -27,8 +27,10 @@ from gateway.node.supervisor_status import ReloadStatus, SupervisorStatus
 from gateway.process import ORDER_SIGNALS, unblock
 from gateway.supervisor.admin_port import AdminChange, AdminPort, exposed_ages, health, metrics, readiness
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
+from gateway.supervisor.first_table import await_table
 from gateway.supervisor.front import FrontAnswer, Page
 from gateway.supervisor.generations import Generations
+from gateway.supervisor.hangs import HangWatch
 from gateway.supervisor.programs import Programs
 from gateway.supervisor.running import routing_table
 from gateway.supervisor.slot import Launch, Slot, Turns
@@ -45,10 +47,7 @@ CONTROL_GAP_S = 2.0
 """Between two processes of the control plane that start again: about twice the processor time that one takes to come
 up, so that their starts leave most of a small machine to the workers."""
 KILL_AFTER_DRAIN_S = 5.0
-TABLE_POLL_S = 0.05
 TOLD_POLL_S = 5.0
-TABLE_PATIENCE_S = 10.0
-"""A controller that takes longer to come up does not keep the workers from serving the table there is."""
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _SIGNALS = (*_STOPS, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
 
@@ -98,7 +97,9 @@ class Supervisor:
                 for number in _SIGNALS:
                     loop.add_signal_handler(number, self._on_signal, number)
                 unblock(*ORDER_SIGNALS)
-                endless = [self._group.create_task(each) for each in (self._begin(), self._keep_told())]
+                watch = HangWatch(lambda: self.workers, self.gauges.beats, self._group, self.log)
+                lives = (self._begin(), self._keep_told(), watch.keep())
+                endless = [self._group.create_task(each) for each in lives]
                 how = await self._until_stopped()
                 for task in endless:
                     task.cancel()
@@ -113,7 +114,8 @@ class Supervisor:
     async def _begin(self) -> None:
         """Fill all slots, then reload as often as it is wanted."""
         self._fill_control()
-        await self._await_table()
+        controller, table = self.control["controller"], self.plan.data.routing
+        await await_table(lambda: controller.current is not None, table.exists, self.log, clock.monotonic)
         for _ in range(self.plan.settings.server.workers):
             self._group.create_task(self._add_worker(self.plan, self._socket).keep())
         where = bound(self._socket)
@@ -139,19 +141,6 @@ class Supervisor:
             self._admin.renew_certificate()
             if supervisor_status.read(path := self.plan.data.supervisor_status) != self._status() and not path.is_dir():
                 self.tell()
-
-    async def _await_table(self) -> None:
-        """Wait for the controller's table; an older one will do if the controller does not come up."""
-        controller, since, told = self.control["controller"], clock.monotonic(), False
-        while controller.current is None or not self.plan.data.routing.exists():
-            late = clock.monotonic() - since > TABLE_PATIENCE_S
-            if late and self.plan.data.routing.exists():
-                self.log.notice("table.old", hint="the controller is not ready; workers serve from the table there is")
-                return
-            if late and not told:
-                self.log.alarm("table.missing", hint="the controller is starting, or its own lines above say why not")
-                told = True
-            await asyncio.sleep(TABLE_POLL_S)
 
     async def _until_stopped(self) -> signal.Signals:
         while True:
@@ -357,7 +346,8 @@ class Supervisor:
 
     def _alive(self) -> list[str]:
         """Names of the workers that serve."""
-        return [slot.current.name for slot in self.workers if slot.current and not slot.current.exited.done()]
+        serving = [slot.current for slot in self.workers if slot.current and not slot.hangs]
+        return [child.name for child in serving if not child.exited.done()]
 
     def _readiness(self) -> FrontAnswer:
         has_table = self.plan.data.routing.exists()

@@ -19,6 +19,8 @@ class LiveWorker:
     name: str
     pid: int
     gauges: dict[str, int]
+    hangs: bool = False
+    """Whether it answers nobody."""
 
 
 def supervisor(data: DataDir) -> SupervisorStatus | None:
@@ -45,7 +47,7 @@ def live_workers(data: DataDir) -> list[LiveWorker]:
             continue
         gauges = _gauges(data.live(process.name))
         if gauges is not None:
-            found.append(LiveWorker(process.slot, process.name, process.pid, gauges))
+            found.append(LiveWorker(process.slot, process.name, process.pid, gauges, process.hangs))
     return found
 
 

@@ -19,6 +19,8 @@ READY_POLL_S = 1.0
 LEAST_CPU_S = 0.02
 """Less processor time than this between two looks is none."""
 NOT_READY_STOP_S = 5.0
+ABORT_S = 2.0
+"""How long a process that hangs may take to say where it stands."""
 HEALTHY_S = 10.0
 """A process that lived so long did not fail at its start."""
 
@@ -96,6 +98,8 @@ class Slot:
     """The process that serves, as far as we know."""
     restarts: int = 0
     """Times it was started anew because it had ended."""
+    hangs: bool = False
+    """Whether the process that serves answers nobody: `hangs.py` says so."""
     _retired: set[Child] = field(default_factory=set[Child], init=False)
     _starting: set[Child] = field(default_factory=set[Child], init=False)
     _successor: tuple[Launch, Child] | None = field(default=None, init=False)
@@ -111,7 +115,8 @@ class Slot:
         """What `status` shows of it."""
         child = self.current
         is_starting = bool(self._starting) or self._order is not None
-        return ProcessStatus(self.name, child and child.pid, self.restarts, child and child.name, is_starting)
+        name = child and child.name
+        return ProcessStatus(self.name, child and child.pid, self.restarts, name, is_starting, self.hangs)
 
     async def keep(self) -> None:
         """Fill the slot until `stop`."""
@@ -151,7 +156,7 @@ class Slot:
             return
         before = self.current
         (self.launch, self.current), self._successor, self._started_at = self._successor, None, self.now()
-        self._failures = 0
+        self._failures, self.hangs = 0, False
         if before is not None:
             self._drain(before)
         self.drain_s = drain_s
@@ -183,10 +188,35 @@ class Slot:
         beside = None if self._successor is None else self._successor[1]
         return [child for child in (self.current, beside, *self._starting, *self._retired) if child is not None]
 
+    async def end_hanging(self, child: Child) -> None:
+        """End a process that hangs; another takes its place at once, for this one may not even be to kill.
+
+        SIGABRT comes first: it makes a process that can still act on anything write where it stands.
+        """
+        if child is not self.current:
+            return
+        self._retired.add(child)
+        self._vacate()
+        self._wake.set()
+        status = await child.stop(ABORT_S, signal.SIGABRT)
+        self._retired.discard(child)
+        self.log.notice("process.ended", process=self.name, pid=child.pid, status=status)
+
+    @property
+    def serving(self) -> Child | None:
+        """The process that is to serve: it is not on its way out, and none is about to take its place."""
+        is_left = self._stopping or self._order is not None or self.current is None or self.current.exited.done()
+        return None if is_left else self.current
+
     def _note_end(self, child: Child) -> None:
         self.log.notice("process.ended", process=self.name, pid=child.pid, status=child.exited.result())
+        self._vacate()
+
+    def _vacate(self) -> None:
+        """Have no process any more, without having wanted that."""
         self._failures = 1 if self.now() - self._started_at > HEALTHY_S else self._failures + 1
         self.current = None
+        self.hangs = False
         self.restarts += 1
         self.changed()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.proxy.counters import COUNTERS, MOST_BITS, Live
+from gateway.proxy.counters import COUNTERS, INDEX, MOST_BITS, Live
 from gateway.telemetry.metrics import PREFIX, Sample
 from policies.routing import Table
 
@@ -71,6 +71,10 @@ class Gauges:
         for live, _ in self._open.values():
             totals.update({name: value for name, value in live.snapshot().items() if name in COUNTERS})
         return {name: totals[name] for name in COUNTERS}
+
+    def beats(self, worker: str) -> int:
+        """How often its event loop has come by; 0: it has not yet, or it counts where we cannot see it."""
+        return self._open[worker][0].values[INDEX["beats"]] if worker in self._open else 0
 
     def snapshots(self, workers: Iterable[str]) -> list[dict[str, int]]:
         """The counters and gauges of those workers that live."""

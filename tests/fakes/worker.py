@@ -21,6 +21,7 @@ from gateway.proxy.boot import Boot
 from gateway.proxy.counters import INDEX, Live
 
 LOOK_S = 0.01
+BEAT_S = 0.2
 
 
 class FakeWorker:
@@ -39,6 +40,11 @@ class FakeWorker:
     def kill(self) -> None:
         """Act as if the kill file had been seen."""
         self.live[INDEX["killed"]] = 1
+
+    def beat(self) -> None:
+        """Show the supervisor that the loop turns, from now on."""
+        self.live[INDEX["beats"]] += 1
+        asyncio.get_running_loop().call_later(BEAT_S, self.beat)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -93,6 +99,7 @@ async def run(boot: Boot) -> None:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, worker.kill)
     unblock(signal.SIGUSR2)
+    worker.beat()
     if mode() != "hang":
         os.write(boot.ready_fd, b"1")
         os.close(boot.ready_fd)

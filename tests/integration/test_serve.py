@@ -177,6 +177,45 @@ def test_a_killed_worker_refuses_nobody(serving: Serving) -> None:
     assert len(running.failures) <= 3 * running.threads
 
 
+def test_a_worker_that_hangs_is_ended_and_replaced(serving: Serving) -> None:
+    """Of two workers one is stopped for good: it is said, another takes its place, and the other is left alone."""
+    serving.workers = 2
+    serving.write_settings()
+    serving.process.send_signal(signal.SIGHUP)
+    serving.await_ready(2)
+    await_true(lambda: serving.events("reload.done"), "two workers")
+    hung, other = serving.pid_of("worker-0"), serving.pid_of("worker-1")
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    await_true(lambda: serving.events("process.hangs"), "it is said")
+    await_true(lambda: serving.pid_of("worker-0") not in (hung, None), "a new worker")
+    serving.await_ready(2)
+    await_true(lambda: hung in [event["pid"] for event in serving.events("process.ended")], "its end")
+    (said,) = serving.events("process.hangs")
+    assert (said["process"], said["pid"]) == ("worker-0", hung)
+    assert serving.pid_of("worker-1") == other
+    assert ask(serving)
+
+
+def test_a_state_that_is_removed_is_put_back(serving: Serving) -> None:
+    """While nobody can put it back, commands say what is so and name `kill`; then all is as it was, and it is told."""
+    state, controller = serving.data / "state.db", serving.pid_of("controller")
+    assert serving.crossfade("keys", "create", "ada").returncode == 0
+    with stopped(serving, "controller"):
+        state.unlink()
+        refused = serving.crossfade("rollback", "support-triage", "--reason", "it fails")
+        assert refused.returncode == 1
+        assert f"state.db is gone while a gateway (pid {serving.process.pid}) serves" in refused.stderr
+        assert "`crossfade kill` needs no state" in refused.stderr
+        assert "state.db is gone" in serving.crossfade("status").stdout
+        assert serving.crossfade("kill").returncode == 0
+        assert serving.crossfade("kill", "--off").returncode == 0
+    await_true(lambda: serving.events("state.put_back"), "it is put back")
+    await_true(lambda: serving.pid_of("controller") not in (controller, None), "a controller that begins anew")
+    assert "ada" in serving.crossfade("keys", "list").stdout
+    assert ask(serving)
+
+
 def test_virtual_keys_are_asked_for_and_revoked(serving: Serving, upstream: FakeUpstream) -> None:
     """With virtual keys, only a key that was made and not revoked is answered; the upstream never sees it."""
     serving.settings = serving.settings.replace("${MODE:-passthrough}", "virtual")

@@ -29,6 +29,7 @@ from gateway.control.controller.boot import ControllerBoot
 from gateway.control.controller.kill_follower import KillFollower
 from gateway.control.controller.known_rollouts import KnownRollouts
 from gateway.control.controller.outage import OUTBOX, Outage, hint_of
+from gateway.control.controller.state_file import StateFile
 from gateway.control.controller.status import status_of
 from gateway.control.events.outbox import SCHEMA, Outbox
 from gateway.control.events.reader import OWN, EventReader
@@ -43,14 +44,7 @@ from gateway.control.publish.publisher import Publisher
 from gateway.control.publish.table import table_with
 from gateway.control.publish.weights import Weighed, one_serving, plan_of, served_of, weigh
 from gateway.control.state.open import open_state
-from gateway.control.state.port import (
-    LEASE_S,
-    Node,
-    SharedState,
-    StateDamagedError,
-    StateDownError,
-    Stored,
-)
+from gateway.control.state.port import LEASE_S, Node, SharedState, StateDamagedError, StateDownError, Stored
 from gateway.log import Log
 from gateway.node import keys
 from gateway.node.database import StateError, connect
@@ -349,11 +343,11 @@ class Controller:
             self._told[path] = content
 
 
-def run(controller: Controller, stop: threading.Event) -> None:
-    """Tick until told to stop; then let another lead."""
+def run(controller: Controller, stop: threading.Event, state_file: StateFile) -> None:
+    """Tick until told to stop, or until the state had to be put back; then let another lead."""
     ready_fd = controller.boot.ready_fd
     controller.begin(clock.wall())
-    while not stop.is_set():
+    while not stop.is_set() and not state_file.was_put_back(clock.monotonic()):
         if controller.tick(clock.wall()) and ready_fd >= 0:
             say_ready(ready_fd)
             ready_fd = -1
@@ -389,7 +383,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     boot, stop, log = read_boot(argv, ControllerBoot), stop_asked(), Log("controller")
     try:
         with ExitStack() as stack:
-            run(opened(boot, log, stack), stop)
+            controller = opened(boot, log, stack)
+            run(controller, stop, StateFile(Path(boot.state.database), controller.parts.state, log))
     except (StateError, sqlite3.Error) as error:
         log.alarm("controller.failed", reason=str(error))
         return 1

@@ -83,6 +83,15 @@ def test_another_end_is_the_interpreters(tmp_path: Path, end: str, said: str) ->
     assert stderr.splitlines()[-1] == said
 
 
+def test_one_that_is_aborted_writes_where_it_stood(tmp_path: Path) -> None:
+    """SIGABRT, as the supervisor sends to one that hangs, leaves its file and line in the log, and ends it."""
+    program = "import os, signal\n\ndef stuck() -> None:\n    os.kill(os.getpid(), signal.SIGABRT)\n\nstuck()\n"
+    status, _, stderr = started(tmp_path, program)
+
+    assert status == -signal.SIGABRT
+    assert f'File "{tmp_path}/made.py", line 4 in stuck' in stderr
+
+
 def pipe_with(content: bytes) -> list[str]:
     """The arguments of a process whose supervisor wrote `content`."""
     ours, theirs = os.pipe()

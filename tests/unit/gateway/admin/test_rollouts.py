@@ -9,16 +9,17 @@ import pytest
 
 from gateway.admin.auth import Door
 from gateway.control.operations import orders as operating
+from gateway.control.operations import rollback_check
 from gateway.control.state.port import Node
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import opened, read_audit
-from gateway.node.datadir import DataDir, prepare
+from gateway.node.datadir import DataDir, held, prepare
 from policies.rollout import command
-from policies.routing import Lease, Route, Table, Upstream, Variant, encode
+from policies.routing import PPM, Lease, Route, Table, Upstream, Variant, encode
 from policies.terms import Verb
 from records.store import Store
 from tests.rooms.admin_pages import connected
-from tests.rooms.kept_rollouts import CANARY, keep
+from tests.rooms.kept_rollouts import CANARY, keep, served
 from tests.rooms.looks import NOW, look, told
 from tests.rooms.rollouts import UNSURE
 from tests.rooms.voting import ask_for_votes, cast
@@ -28,6 +29,7 @@ from tests.rooms.voting import ask_for_votes, cast
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDir:
     monkeypatch.setattr(operating, "ROLLBACK_S", 0.0)
     monkeypatch.setattr(operating, "ANSWER_S", 0.0)
+    monkeypatch.setattr(rollback_check, "FOLLOWS_S", 0.0)
     return prepare(tmp_path)
 
 
@@ -159,3 +161,19 @@ async def test_what_another_sites_page_could_send(
 async def test_there_are_four_verbs(client: httpx.AsyncClient) -> None:
     """Any other word is refused."""
     assert (await client.post("/rollouts/triage/destroy", json={"reason": "x"})).status_code == 400
+
+
+async def test_a_rollback_that_the_table_does_not_show(
+    client: httpx.AsyncClient, data: DataDir, state: SqliteState
+) -> None:
+    """It is decided, and a 409 says that this node goes on serving the candidate, and names `kill`."""
+    data.routing.write_bytes(served(PPM // 20))
+    with held(data):
+        answer = await client.post("/rollouts/triage/rollback", json={"reason": "smells"})
+        data.routing.write_bytes(served(0))
+        again = await client.post("/rollouts/triage/rollback", json={"reason": "smells"})
+    assert (answer.status_code, answer.json()["outcome"]) == (409, "taken")
+    assert "still gives triage's candidate 5 %" in answer.json()["problem"]
+    assert "`crossfade kill`" in answer.json()["problem"]
+    assert state.rollouts()["triage"].weight_ppm == 0
+    assert (again.status_code, again.json()["problem"]) == (200, "")

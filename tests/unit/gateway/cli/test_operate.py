@@ -5,10 +5,14 @@ import json
 import pytest
 
 from gateway.cli.main import main
+from gateway.control.operations import rollback_check
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import opened, read_audit
-from gateway.node.datadir import DataDir
-from tests.rooms.kept_rollouts import CANARY
+from gateway.node.datadir import DataDir, held
+from policies.routing import PPM
+from tests.rooms.kept_rollouts import CANARY, served
+
+ROLLBACK = ["rollback", "triage", "--reason", "smells"]
 
 
 def audited(data: DataDir) -> list[tuple[str, str, str]]:
@@ -63,3 +67,44 @@ def test_a_reason_is_wanted(data: DataDir, capsys: pytest.CaptureFixture[str]) -
             main(["hold", "triage", *words])
         assert stopped.value.code == 2
         assert "--reason" in capsys.readouterr().err
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback_check, "FOLLOWS_S", 0.0)
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize(
+    ("content", "said"), [(served(PPM // 20), "still gives triage's candidate 5 %"), (b"{", "cannot be read")]
+)
+def test_a_rollback_that_the_table_does_not_show_is_not_done(
+    data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str], content: bytes, said: str
+) -> None:
+    """With the controller stopped or its disk full the candidate goes on answering: that is said, and what to do."""
+    data.routing.write_bytes(content)
+    with held(data):
+        assert main(ROLLBACK) == 1
+    captured = capsys.readouterr()
+    assert "DECISION ROLLBACK" in captured.out
+    assert said in captured.err
+    assert "hint: `crossfade kill`" in captured.err
+    assert state.rollouts()["triage"].weight_ppm == 0
+
+    with held(data):
+        assert main([*ROLLBACK, "--json"]) == 1
+    assert said in json.loads(capsys.readouterr().err)["error"]["message"]
+
+
+def test_a_rollback_that_the_table_shows_is_done(
+    data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table without the candidate, one that is not there yet, and one of a gateway that is stopped: 0."""
+    with held(data):
+        assert main(ROLLBACK) == 0
+        data.routing.write_bytes(served(0))
+        assert main(ROLLBACK) == 0
+    data.routing.write_bytes(served(PPM // 20))
+    assert main(ROLLBACK) == 0
+    assert state.rollouts()["triage"].weight_ppm == 0
+    assert "not done" not in capsys.readouterr().err

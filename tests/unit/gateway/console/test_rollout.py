@@ -13,12 +13,16 @@ from gateway.admin.views import DecisionLine
 from gateway.console.render import environment
 from gateway.console.rollout import rungs, tiles, verbs
 from gateway.control.operations import orders as operating
+from gateway.control.operations import rollback_check
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import opened, read_audit
+from gateway.node.datadir import held
 from policies.results import GuardResult, Results
 from policies.rollout import step
+from policies.routing import PPM
 from policies.terms import Phase, Verb, Verdict
 from tests.rooms.console_house import GATES, RESULTS, ConsoleHouse, house, read, send, stand, visitor
+from tests.rooms.kept_rollouts import served
 from tests.rooms.looks import CANARY, NOW, told
 
 LOOK = step(CANARY, RESULTS, now=NOW)
@@ -129,6 +133,19 @@ async def test_a_rollback_from_the_page(home: ConsoleHouse) -> None:
         assert {(each.actor, each.action, each.reason) for each in read_audit(local)} == {
             ("console", "rollout.rollback", "it answers in Latin")
         }
+
+
+async def test_a_rollback_that_the_table_does_not_show(home: ConsoleHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page says that it is decided and not done on this node, and what does it at once."""
+    monkeypatch.setattr(rollback_check, "FOLLOWS_S", 0.0)
+    home.data.routing.write_bytes(served(PPM // 20))
+    async with visitor(home.data) as client:
+        with held(home.data):
+            said = await send(client, "/routes/triage/rollback", reason="it answers in Latin")
+    assert said.status_code == 409
+    words = read(said.text).words
+    assert "decided, and not done on this node" in words
+    assert "crossfade kill" in words
 
 
 async def test_a_promotion_that_nobody_takes(home: ConsoleHouse) -> None:

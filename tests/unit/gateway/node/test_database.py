@@ -96,3 +96,18 @@ def test_what_is_written_is_seen_whoever_else_came_and_went(tmp_path: Path) -> N
     with opened(path) as other:
         assert other.execute("SELECT x FROM t").fetchall() == [(1,)]
     first.close()
+
+
+def test_a_new_file_takes_nothing_for_its_own(tmp_path: Path) -> None:
+    """Where only the database was removed, what SQLite kept beside it is not read into the one that is made."""
+    path = tmp_path / "state.db"
+    before = connect(path, "CREATE TABLE kept (name TEXT);")
+    path.unlink()
+    with opened(path) as state:
+        assert not state.execute("SELECT name FROM sqlite_master WHERE name = 'kept'").fetchall()
+        with writing(state):
+            audit(state, entry(1.0))
+        assert len(read_audit(state)) == 1
+    before.execute("INSERT INTO kept VALUES ('still whole')")
+    assert before.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    before.close()

@@ -4,13 +4,10 @@ The decision stands in the shared state as soon as it was made; traffic follows 
 writes. Where that is stopped, or cannot write, the candidate goes on answering until the table's lease is over.
 """
 
-import time
-
-from gateway import clock
-from gateway.node.datadir import DataDir
-from gateway.supervisor import running
+from gateway.control.operations.orders import OrderClock
+from gateway.node.datadir import DataDir, is_held
 from policies.candidates import route_of
-from policies.routing import PPM
+from policies.routing import PPM, RoutingError, decode
 
 FOLLOWS_S = 3.0
 """A controller that runs has written the table long before."""
@@ -18,19 +15,20 @@ POLL_S = 0.05
 _HINT = "hint: `crossfade kill` takes all traffic back at once; `crossfade status` says what its controller does"
 
 
-def still_served(data: DataDir, rollout: str) -> str:
+def still_served(data: DataDir, rollout: str, clock: OrderClock) -> str:
     """What is wrong with this node's table, once a rollback had time to reach it; empty: nothing, or nobody serves."""
     until_s = clock.monotonic() + FOLLOWS_S
     while (problem := _problem(data, route_of(rollout))) and clock.monotonic() < until_s:
-        time.sleep(POLL_S)  # a command at a terminal: nothing else runs here
+        clock.pause(POLL_S)
     return problem
 
 
 def _problem(data: DataDir, route: str) -> str:
-    if running.supervisor(data) is None or not data.routing.exists():
+    if not is_held(data) or not data.routing.exists():
         return ""
-    table = running.routing_table(data.routing)
-    if table is None:
+    try:
+        table = decode(data.routing.read_bytes())
+    except (OSError, RoutingError):
         return (
             f"it is decided, and not done on this node: {data.routing} cannot be read, and its workers go by the last "
             f"one that could\n{_HINT}"
