@@ -48,8 +48,8 @@ class Life(ExchangeState):
     """One exchange. See the module for its course."""
 
     __slots__ = (
-        "_body", "_framing", "_out", "_relay", "_sending", "_stream_end", "buffering", "connection", "deadline_s",
-        "read_s",
+        "_body", "_framing", "_out", "_relay", "_send_blocked", "_sending", "_stream_end", "buffering", "connection",
+        "deadline_s", "read_s",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,8 @@ class Life(ExchangeState):
         """The body is gathered before anybody is asked."""
         self._body = GatheredBody()
         self._sending: Sending | None = None
+        self._send_blocked = False
+        """The upstream takes no more of the body: it is the one that is waited for."""
         self._relay: Relay | None = None
         self._framing = SIZED
         self._out = b""
@@ -84,7 +86,8 @@ class Life(ExchangeState):
         if self.done:
             return
         self.request_kept.add(data)
-        self.deadline_s = self.worker.now() + self.read_s if self.status == 101 else 0.0
+        if not self._send_blocked:  # else it was on its way already
+            self.deadline_s = self.worker.now() + self.read_s if self.status == 101 else 0.0
         if self.buffering:
             self._body.add(data)
             if self._body.is_too_much(data, most_bytes=self.worker.limits.routed_body_bytes):
@@ -146,7 +149,7 @@ class Life(ExchangeState):
 
     def on_ready(self) -> None:
         """The app has caught up."""
-        if self.is_whole:
+        if self.is_whole or self._send_blocked:
             self.deadline_s = self.worker.now() + self.read_s
         if self._sending is not None:
             self._sending.resume_reading()
@@ -261,11 +264,13 @@ class Life(ExchangeState):
 
     def on_send_blocked(self) -> None:
         """The upstream reads slowly: take no more of the app's body."""
+        self._send_blocked = True
         self.connection.pause_reading()
-        self.deadline_s = self.worker.now() + self.read_s  # it is the upstream that is waited for
+        self.deadline_s = self.worker.now() + self.read_s
 
     def on_send_ready(self) -> None:
         """The upstream has caught up."""
+        self._send_blocked = False
         self.connection.resume_reading()
         if not self.is_whole:
             self.deadline_s = 0.0

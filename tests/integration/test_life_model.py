@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.proxy.counters import INDEX
@@ -242,7 +242,12 @@ STEPS = st.tuples(
 ).map(lambda both: [*both[0], *both[1]])
 
 
+BOTH_SLOW = [*BEGUN, "app stops reading", "blocks", "large"]
+"""The upstream takes no more, and the app reads no more: once it does again, it is the upstream that is waited for."""
+
+
 @settings(max_examples=100, deadline=None)
+@example(steps=BOTH_SLOW, streams=False, chunked=True)
 @given(STEPS, st.booleans(), st.booleans())
 def test_any_order_of_events_ends_well(steps: list[str], streams: bool, chunked: bool) -> None:  # noqa: FBT001 -- drawn
     """App and upstream send, pause, answer early, hang up and fall silent in any order: all four rules hold."""
