@@ -24,11 +24,11 @@ def replace(path: Path, content: bytes) -> None:
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
-    sync_directory(path.parent)
+    sync(path.parent)
 
 
-def sync_directory(path: Path) -> None:
-    """Make renames in `path` durable."""
+def sync(path: Path) -> None:
+    """Make what a file holds, or the renames in a folder, durable."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -48,6 +48,6 @@ def place(fresh: Path, folder: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-    sync_directory(fresh)
+    sync(fresh)
     fresh.rename(folder)
-    sync_directory(folder.parent)
+    sync(folder.parent)

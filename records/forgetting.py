@@ -18,7 +18,7 @@ import duckdb
 import msgspec
 
 from records.dataset import registry
-from records.durable import replace, sync_directory
+from records.durable import replace, sync
 from records.erasure import FILE, Forgotten, Subject, decode, encode
 from records.parquet import write_query
 from records.store import Store, read_files
@@ -138,7 +138,7 @@ def _rewrite(store: Store, path: Path, where: str, parameters: list[object]) -> 
         return 0
     if hits == _count(store, source, []):
         path.unlink()
-        sync_directory(path.parent)
+        sync(path.parent)
         return hits
     kept = f"SELECT * FROM {source} WHERE NOT coalesce({where}, false)"  # noqa: S608 -- our own words
     _put(store, path, kept, parameters)
@@ -164,7 +164,7 @@ def _put(store: Store, path: Path, query: str, parameters: list[object]) -> None
     fresh = path.with_name(f".{path.name}.forget.new")
     write_query(store.connection, query, fresh, *parameters)
     fresh.rename(path)
-    sync_directory(path.parent)
+    sync(path.parent)
 
 
 def _count(store: Store, source: str, parameters: list[object]) -> int:

@@ -25,7 +25,7 @@ from typing import Self, TypeVar
 import duckdb
 import msgspec
 
-from records.durable import sync_directory
+from records.durable import sync
 from records.parquet import EXCHANGES, FEEDBACK, TABLES, RowTable, connect, quoted, write_query, write_rows
 
 MERGE_FILES = 32
@@ -113,8 +113,8 @@ class Store:
         folder = self.root / table.name / f"date={day}"
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_directory(folder.parent)
-            sync_directory(self.root)
+            sync(folder.parent)
+            sync(self.root)
         change = self._change(folder / f"0-{name}.parquet")
         write_rows(self.connection, table, rows, self.root / change.fresh)
         return change
@@ -161,7 +161,7 @@ class Store:
             folders.add(final.parent)
         for folder in folders:
             if folder.is_dir():
-                sync_directory(folder)
+                sync(folder)
 
     def clean(self) -> None:
         """Remove what was staged and never published. Call it when nothing is to be published any more."""
@@ -215,7 +215,7 @@ class Store:
         aside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.rename(aside)
         for folder in (aside.parent, path.parent):
-            sync_directory(folder)
+            sync(folder)
         return str(aside.relative_to(self.root))
 
     def damaged(self) -> int:

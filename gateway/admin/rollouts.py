@@ -114,14 +114,13 @@ class Operations:
         """Give an order and wait for what becomes of it. The same order twice is one."""
         with self._state() as state:
             order, nobody = address(order, state, self.data)
-        if nobody:
-            return OperatedView(order=order.id, outcome="refused", text=nobody, alone=False)
-        try:
-            self._audit(order.by, f"rollout.{order.verb}", order.route, order.reason)
-        except StateError:
-            if order.verb != Verb.ROLLBACK:  # a log that cannot be written keeps no rollback waiting
-                raise
-        with self._state() as state:
+            if nobody:
+                return OperatedView(order=order.id, outcome="refused", text=nobody, alone=False)
+            try:
+                self._audit(order.by, f"rollout.{order.verb}", order.route, order.reason)
+            except StateError:
+                if order.verb != Verb.ROLLBACK:  # a log that cannot be written keeps no rollback waiting
+                    raise
             found = operate(state, order, self.clock, version=self.version)
         problem = still_served(self.data, order.route, self.clock) if found.done and order.verb == Verb.ROLLBACK else ""
         return OperatedView(order=order.id, **asdict(found), problem=problem)

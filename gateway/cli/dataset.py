@@ -22,7 +22,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.node import labels
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir
-from gateway.node.moments import since
+from gateway.node.moments import moment, since
 from gateway.node.plain_error import plain
 from gateway.training.inside_call import TrainingCallError
 from policies.candidates import route_of
@@ -91,7 +91,7 @@ def _filters(arguments: argparse.Namespace, models: tuple[str, ...]) -> Filters:
     now = clock.wall()
     return Filters(
         since=since(arguments.since, now=now),
-        until=since(arguments.until, now=now),
+        until=None if arguments.until is None else moment(arguments.until, now=now),
         models=models,
         finish_reasons=tuple(arguments.finish_reason),
         least_score=arguments.least_score,

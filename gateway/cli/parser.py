@@ -60,13 +60,14 @@ class Parser(argparse.ArgumentParser):
         What is `unheeded` may be empty: `crossfade kill --reason ""` has to kill. A command's own words are left to its
         parser.
         """
-        if not arg_string.strip() and action.nargs != argparse.PARSER and action.type is not unheeded:
+        if action.nargs == argparse.PARSER or action.type is unheeded:
+            return super()._get_value(action, arg_string)
+        if not arg_string.strip():
             raise argparse.ArgumentError(action, "is empty. hint: is a variable of your shell not set?")
-        if action.nargs != argparse.PARSER and action.type is not unheeded:
-            if len(arg_string) > MOST_CHARS:
-                raise argparse.ArgumentError(action, f"is too long. hint: {MOST_CHARS:,} characters at most")
-            if action.metavar not in _PATHS and not _is_text(arg_string):
-                raise argparse.ArgumentError(action, "is no text. hint: write it in UTF-8")
+        if len(arg_string) > MOST_CHARS:
+            raise argparse.ArgumentError(action, f"is too long. hint: {MOST_CHARS:,} characters at most")
+        if action.metavar not in _PATHS and not _is_text(arg_string):
+            raise argparse.ArgumentError(action, "is no text. hint: write it in UTF-8")
         return super()._get_value(action, arg_string)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

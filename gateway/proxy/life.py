@@ -86,8 +86,7 @@ class Life(ExchangeState):
         if self.done:
             return
         self.request_kept.add(data)
-        if not self._send_blocked:  # else it was on its way already
-            self.deadline_s = self.worker.now() + self.read_s if self.status == 101 else 0.0
+        self._wait_anew()
         if self.buffering:
             self._body.add(data)
             if self._body.is_too_much(data, most_bytes=self.worker.limits.routed_body_bytes):
@@ -105,8 +104,8 @@ class Life(ExchangeState):
         if self.done:
             return
         self.is_whole = True
-        if not self.deadline_s and not self.connection.blocked:
-            self.deadline_s = self.worker.now() + self.read_s  # nobody answers what has not come yet
+        if not self.deadline_s:
+            self._wait_anew()
         if not self.buffering:
             if self._sending is not None and not self.request.upgrade:
                 self._sending.end(LAST_CHUNK if self.request.chunked else b"")
@@ -143,16 +142,24 @@ class Life(ExchangeState):
 
     def on_blocked(self) -> None:
         """The app reads slowly: so do we; and until it has caught up, silence is not the upstream's."""
-        self.deadline_s = 0.0
+        self._wait_anew()
         if self._sending is not None:
             self._sending.pause_reading()
 
     def on_ready(self) -> None:
         """The app has caught up."""
-        if self.is_whole or self._send_blocked:
-            self.deadline_s = self.worker.now() + self.read_s
+        self._wait_anew()
         if self._sending is not None:
             self._sending.resume_reading()
+
+    def _wait_anew(self) -> None:
+        """Count the upstream's silence from now, if it is the one that is waited for.
+
+        It is not while the app does not read, nor before the request is whole, which nobody answers, unless it takes no
+        more of that. A tunnel waits for both sides at once.
+        """
+        is_upstreams = self.is_whole or self._send_blocked or self.status == 101
+        self.deadline_s = self.worker.now() + self.read_s if is_upstreams and not self.connection.blocked else 0.0
 
     def _hold(self, data: bytes) -> None:
         """Keep what is sent ahead into a tunnel: an upstream that refuses it must not read it as another request."""
@@ -266,14 +273,13 @@ class Life(ExchangeState):
         """The upstream reads slowly: take no more of the app's body."""
         self._send_blocked = True
         self.connection.pause_reading()
-        self.deadline_s = self.worker.now() + self.read_s
+        self._wait_anew()
 
     def on_send_ready(self) -> None:
         """The upstream has caught up."""
         self._send_blocked = False
         self.connection.resume_reading()
-        if not self.is_whole:
-            self.deadline_s = 0.0
+        self._wait_anew()
 
     def on_head(self, reply: Reply) -> None:
         """The baseline's answer begins."""

@@ -33,7 +33,7 @@ POLICIES: dict[str, dict[str, str]] = {
     RENTED: {"mode": "split", "upstream": "rented", "more": "", "stages": "[50%]"},
     HELD: {
         "mode": "apply", "upstream": "own", "stages": "[shadow, 100%]",
-        "more": "compare: [exact]\nshadow: {max_in_flight: 1, queue: 50, noise_floor: 0%}",
+        "more": "compare: [exact]\nshadow: {max_in_flight: 1, queue: 50, noise_floor: 100%}",
     },
     REFUSED: {"mode": "apply", "upstream": "closed", "more": "compare: [exact]", "stages": "[shadow, 100%]"},
 }  # fmt: skip

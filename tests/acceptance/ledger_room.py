@@ -148,9 +148,8 @@ class LedgerRoom:
             made.add("units", sum(got.route == route and got.number >= began for got in self.got), route=route)
             if not is_split:
                 made.add("shadow_key_refused", sum(sent.route == route for sent in self.closed.sent), route=route)
-                asked = sum(got.route == route for got in self.got)
                 flying = len(self.own.open) if route == HELD else 0
-                waiting = asked - flying - sum(sent.route == HELD for sent in self.own.sent) if route == HELD else 0
+                waiting = self._unasked() - flying if route == HELD else 0
                 made.add("shadow_queue", waiting, route=route)
                 made.add("shadow_in_flight", flying, route=route)
             for outcome in ("ROLLBACK", "REJECTED", "SUSPEND", "RETURN", "JOIN", "INCONCLUSIVE", "HOLD"):
@@ -284,6 +283,12 @@ class LedgerRoom:
         for state, seconds in (("busy", busy_s), ("idle", REPLICAS * told_s - busy_s)):
             made.add("gpu_seconds_total", seconds, upstream="rented", state=state)
             made.add("gpu_cost_usd_total", seconds * RENT_USD_PER_S / REPLICAS, upstream="rented", state=state)
+
+    def _unasked(self) -> int:
+        """Background calls of the route that is held which are owed: of each answer, one to each side."""
+        delivered = {got.id for got in self.got}
+        asked = sum(sent.route == HELD and sent.id not in delivered for sent in (*self.own.sent, *self.frontier.sent))
+        return 2 * sum(got.route == HELD for got in self.got) - asked
 
     def uncharged_usd(self) -> float:
         """Paid by now, and borne by no answer."""

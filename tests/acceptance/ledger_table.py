@@ -116,8 +116,6 @@ class Line:
             return abs(ours - theirs) < AGE_S
         if any(name in expr for name in BOUNDED):
             return 0 <= ours <= theirs
-        if "shadow_queue" in expr:  # beside each that waits, a call may wait that asks the baseline again, by lot
-            return theirs <= ours <= 2 * theirs
         edges = next((edges for name, edges in EDGES.items() if f"{name}_bucket" in expr), None)
         if edges is not None and not math.isnan(ours):
             return abs(bisect_left(edges, ours) - bisect_left(edges, theirs)) <= 1

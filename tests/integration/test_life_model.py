@@ -214,6 +214,11 @@ def shown_of(out: bytes) -> tuple[bytes, bool]:
         rest = rest[length + 2 :]
 
 
+def upload(framing: bytes, *, more: bytes = b"") -> bytes:
+    """The head of one."""
+    return b"POST /v1/files HTTP/1.1\r\nHost: g\r\n" + KEY + more + framing + b"\r\n\r\n"
+
+
 async def _played(steps: list[str], *, streams: bool, chunked: bool) -> int:
     """How many rows came of it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -223,7 +228,7 @@ async def _played(steps: list[str], *, streams: bool, chunked: bool) -> int:
             play = Play(house, house.app(), client, streams)
             framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % (BODY_PIECES * len(PIECE))
             # An upload whose path nobody reads goes on as it comes; a short one is gathered, and asked for when whole.
-            send(play.wire, b"POST /v1/files HTTP/1.1\r\nHost: g\r\n" + KEY + framing + b"\r\n\r\n")
+            send(play.wire, upload(framing))
             if chunked:
                 send(play.wire, b"%x\r\n" % (BODY_PIECES * len(PIECE)))
             for step in steps:
@@ -252,3 +257,19 @@ BOTH_SLOW = [*BEGUN, "app stops reading", "blocks", "large"]
 def test_any_order_of_events_ends_well(steps: list[str], streams: bool, chunked: bool) -> None:  # noqa: FBT001 -- drawn
     """App and upstream send, pause, answer early, hang up and fall silent in any order: all four rules hold."""
     assert asyncio.run(_played(steps, streams=streams, chunked=chunked)) == 1
+
+
+async def test_an_upstream_is_not_charged_for_an_app_that_does_not_read(tmp_path: Path) -> None:
+    """While the app takes nothing, the upstream's silence does not count, whichever of the two stopped first."""
+    async with a_house(tmp_path, table("http://127.0.0.1:9/v1")) as house:
+        client = Scripted()
+        house.worker.client = cast(Any, client)
+        play = Play(house, house.app(), client, streams=False)
+        send(play.wire, upload(b"Transfer-Encoding: chunked", more=b"X-Stainless-Read-Timeout: 10\r\n"))
+        send(play.wire, b"%x\r\n" % (BODY_PIECES * len(PIECE)))
+        for step in (*SLOW, "blocks", "half a minute"):
+            play.act(step)
+        assert house.worker.live[INDEX["in_flight"]] == 1
+        play.act("app reads")
+        play.act("half a minute")
+        assert house.worker.live[INDEX["in_flight"]] == 0

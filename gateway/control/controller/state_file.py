@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway.log import Log
 from gateway.node.database import BESIDE
+from records.durable import sync
 
 RETRY_S: Final = 5.0
 """Until the next try, where it could not be put back."""
@@ -77,7 +78,7 @@ def _put_back(connection: sqlite3.Connection, path: Path) -> str:
     try:
         with contextlib.closing(sqlite3.connect(fresh)) as copy:
             connection.backup(copy)
-        _sync(fresh)
+        sync(fresh)
         was_there = path.exists()
         if was_there:
             path.replace(aside)
@@ -87,16 +88,8 @@ def _put_back(connection: sqlite3.Connection, path: Path) -> str:
                 beside.replace(aside.with_name(aside.name + end))
             beside.unlink(missing_ok=True)
         fresh.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         for each in (fresh, *(fresh.with_name(fresh.name + end) for end in BESIDE)):
             each.unlink(missing_ok=True)
     return str(aside) if was_there else ""
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -4,9 +4,9 @@ The decision stands in the shared state as soon as it was made; traffic follows 
 writes. Where that is stopped, or cannot write, the candidate goes on answering until the table's lease is over.
 """
 
+from gateway.control.controller.status import by_candidate, read_status
 from gateway.control.operations.orders import OrderClock
 from gateway.node.datadir import DataDir, is_held
-from policies.candidates import route_of
 from policies.routing import PPM, RoutingError, decode
 
 FOLLOWS_S = 3.0
@@ -18,12 +18,12 @@ _HINT = "hint: `crossfade kill` takes all traffic back at once; `crossfade statu
 def still_served(data: DataDir, rollout: str, clock: OrderClock) -> str:
     """What is wrong with this node's table, once a rollback had time to reach it; empty: nothing, or nobody serves."""
     until_s = clock.monotonic() + FOLLOWS_S
-    while (problem := _problem(data, route_of(rollout))) and clock.monotonic() < until_s:
+    while (problem := _problem(data, rollout)) and clock.monotonic() < until_s:
         clock.pause(POLL_S)
     return problem
 
 
-def _problem(data: DataDir, route: str) -> str:
+def _problem(data: DataDir, rollout: str) -> str:
     if not is_held(data) or not data.routing.exists():
         return ""
     try:
@@ -33,11 +33,12 @@ def _problem(data: DataDir, route: str) -> str:
             f"it is decided, and not done on this node: {data.routing} cannot be read, and its workers go by the last "
             f"one that could\n{_HINT}"
         )
-    found = next((each for each in table.routes if each.name == route), None)
+    routes = by_candidate(table.routes, read_status(data.controller_status))  # of several, another one may serve
+    found = next((each for each in routes if each.name == rollout), None)
     if found is None or not found.weight_ppm:
         return ""
     share = f"{found.weight_ppm * 100 / PPM:g} %"
     return (
-        f"it is decided, and not done on this node: its routing table still gives {route}'s candidate {share}, and its "
-        f"controller has not written another\n{_HINT}"
+        f"it is decided, and not done on this node: its routing table still gives {rollout}'s candidate {share}, and "
+        f"its controller has not written another\n{_HINT}"
     )

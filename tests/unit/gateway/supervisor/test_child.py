@@ -5,7 +5,6 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,17 +23,6 @@ from tests.rooms.house import table
 from tests.rooms.waiting import PATIENCE_S, until
 
 IDLE = "tests.fakes.idle"
-
-
-@pytest.fixture
-async def reaping() -> AsyncIterator[list[Child]]:
-    children: list[Child] = []
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGCHLD, lambda: [child.reap() for child in children])
-    yield children
-    for child in children:
-        await child.stop(1.0)
-    loop.remove_signal_handler(signal.SIGCHLD)
 
 
 def program(content: bytes | None = None, module: str = IDLE) -> Program:

@@ -3,7 +3,6 @@ import io
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -105,17 +104,6 @@ def test_who_comes_back_while_others_rest_is_spared() -> None:
     assert silences.to_end(is_ending=False) == 7
     looked(silences, {8: Vitals(4)}, round(REST_S / LOOK_S))
     assert silences.to_end(is_ending=False) is None
-
-
-@pytest.fixture
-async def reaping() -> AsyncIterator[list[Child]]:
-    children: list[Child] = []
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGCHLD, lambda: [child.reap() for child in children])
-    yield children
-    for child in children:
-        await child.stop(0.0)
-    loop.remove_signal_handler(signal.SIGCHLD)
 
 
 async def test_one_that_is_stopped_is_ended_and_another_is_there_before_it_is_gone(reaping: list[Child]) -> None:

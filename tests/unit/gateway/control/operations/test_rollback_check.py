@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from gateway.control.controller.status import CandidateStatus, ControllerStatus, PolicyStatus
 from gateway.control.operations.orders import OrderClock
 from gateway.control.operations.rollback_check import FOLLOWS_S, still_served
 from gateway.node.datadir import DataDir, held, prepare
@@ -31,3 +33,20 @@ def test_a_table_that_follows_in_time_is_waited_for(data: DataDir, follows_s: fl
     with held(data):
         assert ("still gives triage's candidate 5 %" in still_served(data, "triage", clock)) is is_late
     assert now < 2 * FOLLOWS_S
+
+
+@pytest.mark.parametrize(("rollout", "is_told"), [("triage@small", False), ("triage@large", True)])
+def test_of_several_candidates_the_one_that_serves_is_looked_at(data: DataDir, rollout: str, *, is_told: bool) -> None:
+    """Who rolls back a candidate that has no traffic is not told of the traffic of another."""
+    now = 0.0
+
+    def pause(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    candidates = tuple(CandidateStatus(f"triage@{who}", "vllm", "m", "1", who == "large") for who in ("small", "large"))
+    status = ControllerStatus(1, (PolicyStatus("triage.yaml", "triage", None, None, candidates),), None)
+    data.routing.write_bytes(served(PPM // 20))
+    data.controller_status.write_bytes(msgspec.json.encode(status))
+    with held(data):
+        assert bool(still_served(data, rollout, OrderClock(lambda: now, lambda: now, pause))) is is_told
