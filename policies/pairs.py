@@ -67,15 +67,15 @@ def read(line: bytes) -> RecordedPair:
     try:
         pair = _PAIR.decode(line)
     except UnicodeDecodeError as error:
-        raise PairError("not UTF-8; hint: save the file as UTF-8") from error
+        raise PairError("not UTF-8. hint: save the file as UTF-8") from error
     except (msgspec.MsgspecError, RecursionError) as error:
         if _COMPARISON in line:
             raise PairError(
-                "a comparison, as `crossfade replay --out` keeps them: it has no times of the baseline; hint: "
+                "a comparison, as `crossfade replay --out` keeps them: it has no times of the baseline. hint: "
                 "`crossfade replay ROUTE --policy FILE` prints what another policy would have decided on it"
             ) from error
         raise PairError(
-            f"not a compared pair: {error}; hint: one JSON object per line, with unit, q, error_*"
+            f"not a compared pair: {error}. hint: one JSON object per line, with unit, q, error_*"
         ) from error
     _check(pair)
     event = PairEvent(
@@ -120,10 +120,10 @@ def _check(pair: _Pair) -> None:
         for name in names:
             value: float | None = getattr(pair, name)
             if value is not None and not low <= value <= high:
-                raise PairError(f"{name} is {_number(value)}; hint: {hint}")
+                raise PairError(f"{name} is {_number(value)}. hint: {hint}")
     for name, q in pair.also.items():
         if not -1 <= q <= 1:
-            raise PairError(f"also.{name} is {_number(q)}; hint: {_RANGES[0][3]}")
+            raise PairError(f"also.{name} is {_number(q)}. hint: {_RANGES[0][3]}")
     _check_words(pair)
 
 
@@ -139,16 +139,16 @@ def _check_words(pair: _Pair) -> None:
         PairError: what does, and how it is written.
     """
     if not pair.unit:
-        raise PairError("`unit` is empty, and all such pairs would be one; hint: the conversation's own name")
+        raise PairError("`unit` is empty, and all such pairs would be one. hint: the conversation's own name")
     if pair.missing and (pair.q is not None or pair.abstained):
-        raise PairError("`missing` says that there is no score, and yet there is; hint: leave out q and abstained")
+        raise PairError("`missing` says that there is no score, and yet there is. hint: leave out q and abstained")
     if pair.abstained and pair.q is not None:
-        raise PairError("`abstained` says that nobody could decide, and yet there is a score; hint: leave out one")
+        raise PairError("`abstained` says that nobody could decide, and yet there is a score. hint: leave out one")
     told: set[str] = set()
     for each in pair.slices:
         name, _, value = each.partition("=")
         if not name or not value:
-            raise PairError(f"slices has {each!r}; hint: a dimension and its value, as language=german")
+            raise PairError(f"slices has {each!r}. hint: a dimension and its value, as language=german")
         if name in told:
-            raise PairError(f"slices has two values of {name}; hint: one, as a request is in one slice of a dimension")
+            raise PairError(f"slices has two values of {name}. hint: one, as a request is in one slice of a dimension")
         told.add(name)

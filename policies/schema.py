@@ -211,7 +211,8 @@ class Shadow(Section):
     """When mirroring waits."""
     noise_floor: SharePpm = PPM // 50
     """Share of mirrored requests that the baseline is asked a second time, to know how often it agrees with itself.
-    Needs the upstream's background key."""
+    At least 1% of them where likeness certifies quality, so that a change of the baseline is seen; 0% turns it off only
+    elsewhere. Needs the upstream's background key."""
 
 
 class StageOptions(Section):

@@ -179,7 +179,7 @@ def _pairs(name: str, lines: Iterable[bytes], candidates: Collection[str]) -> tu
             raise PairError(f"{name}:{number}: {error}") from error
         if found and is_timed is not timed:
             raise PairError(
-                f"{name}:{number}: only some pairs say when they were; hint: `at` in every line, or in none"
+                f"{name}:{number}: only some pairs say when they were. hint: `at` in every line, or in none"
             )
         found.append((candidate, pair))
         timed = is_timed
@@ -195,9 +195,9 @@ def _check_name(candidate: str, candidates: Collection[str]) -> None:
     if candidate in candidates:
         return
     if "" in candidates:
-        raise PairError(f"`candidate` is {candidate!r}, and the policy has one, without a name; hint: leave it out")
+        raise PairError(f"`candidate` is {candidate!r}, and the policy has one, without a name. hint: leave it out")
     said = f"`candidate` is {candidate!r}" if candidate else "does not say which `candidate` it is of"
-    raise PairError(f"{said}; hint: one of {', '.join(candidates)}")
+    raise PairError(f"{said}. hint: one of {', '.join(candidates)}")
 
 
 def _shuffled(pairs: list[Told], seed: int) -> list[Told]:

@@ -214,8 +214,8 @@ def test_simulate_picks_one_of_several(scored: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("policy_file", "line", "says"),
     [
-        ("several", {}, ":1: does not say which `candidate` it is of; hint: one of small, large"),
-        ("several", {"candidate": "huge"}, ":1: `candidate` is 'huge'; hint: one of small, large"),
+        ("several", {}, ":1: does not say which `candidate` it is of. hint: one of small, large"),
+        ("several", {"candidate": "huge"}, ":1: `candidate` is 'huge'. hint: one of small, large"),
         ("triage", {"candidate": "small"}, ":1: `candidate` is 'small', and the policy has one"),
     ],
 )
