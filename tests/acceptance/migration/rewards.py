@@ -212,7 +212,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=float, default=3.0, help="of the first fine-tuning (default: 3)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind (default: 3)")
     parser.add_argument("--pairs", type=int, default=150, help="of the shadow, told apart (default: 150)")
-    parser.add_argument("--updates", type=int, default=24, help="of GRPO (default: 24)")
+    parser.add_argument("--updates", type=int, default=60, help="of GRPO (default: 60)")
     parser.add_argument("--grpo-rate", type=float, default=2e-4, help="learning rate of GRPO")
     parser.add_argument("--dpo-rate", type=float, default=1e-4, help="learning rate of DPO")
     parser.add_argument("--dpo-epochs", type=float, default=2.5, help="of DPO")
