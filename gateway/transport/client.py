@@ -33,6 +33,9 @@ MAX_IDLE: Final = 1024
 """Connections that are kept unused, unless said otherwise."""
 _NO_SOCKET: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 """What the system says where it has no socket left, whomever it is for. Source: socket(2), connect(2)."""
+LOOK_AFTER_S: Final = 0.1
+"""A connection that was idle for so long is looked at before it is used: its end may have come in this very turn of the
+loop, and a request that is written to it then is lost. One that is busy is not closed for being idle."""
 LEFT_S: Final = 1.0
 """How long an answer that its asker has left may still take to end."""
 PROXY_HEAD_BYTES: Final = 64 * 1024
@@ -110,9 +113,10 @@ class Client:
             self._idle -= 1
             if connection.is_closing():
                 continue
-            if self._now() - connection.idle_since_s < connection.keep_idle_s:
+            idle_s = self._now() - connection.idle_since_s
+            if idle_s < connection.keep_idle_s and not (idle_s >= LOOK_AFTER_S and connection.has_news()):
                 return connection
-            self.closed(connection)  # nobody has come round to it yet; its server may be about to
+            self.closed(connection)  # nobody has come round to it yet; its server may be about to, or it has ended
             connection.drop()
         return None
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway import clock
-from gateway.transport.client import LEFT_S, Client
+from gateway.transport.client import LEFT_S, LOOK_AFTER_S, Client
 from gateway.transport.failure import Failure
 from gateway.transport.names import ResolvedAddress
 from gateway.transport.outgoing import LEFT_BYTES, Sending, Target
@@ -196,6 +196,40 @@ async def test_a_connection_that_was_closed_while_idle_is_not_used() -> None:
         ear, sending = ask(client, target_of(upstream))
         assert bytes((await ear.end()).data) == b"hello"
         assert not sending.reused
+
+
+@pytest.mark.parametrize("secure", [True, False], ids=["tls", "plain"])
+async def test_an_end_that_the_loop_has_not_brought_yet_costs_no_request(tmp_path: Path, *, secure: bool) -> None:
+    """The server closed a kept connection, and the next request comes in the same turn: it is sent on a new one."""
+    authority = Authority(tmp_path)
+    listening = socket.create_server(("127.0.0.1", 0))
+    tls = authority.server("127.0.0.1") if secure else None
+    accepted: list[socket.socket] = []
+
+    def serve() -> None:
+        for _ in range(2):
+            peer = listening.accept()[0]
+            wrapped = peer if tls is None else tls.wrap_socket(peer, server_side=True)
+            wrapped.recv(4096)
+            wrapped.sendall(answer(b"hello"))
+            accepted.append(wrapped)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    now = 0.0
+    with listening:
+        async with a_client(lambda: now) as client:
+            target = Target("127.0.0.1", listening.getsockname()[1], tls=authority.trusting() if secure else None)
+            assert bytes((await ask(client, target)[0].end()).data) == b"hello"
+            now = LOOK_AFTER_S
+            await until(lambda: accepted)
+            accepted[0].shutdown(socket.SHUT_RDWR)  # and no turn of the loop until the next request
+            ear, sending = ask(client, target)
+            assert bytes((await ear.end()).data) == b"hello"
+            assert not sending.reused
+    for peer in accepted:
+        peer.close()
+    thread.join(PATIENCE_S)
 
 
 async def test_a_connection_that_ends_as_it_is_used_gave_no_answer() -> None:
