@@ -1,6 +1,7 @@
 """One connection to an upstream: a request out, its answer in, and whether the connection is as good as new after it.
 
 A read is parsed and handed over once, in the same turn of the loop.
+Longer than a file should be: what a connection reads, and what its end means, is one state.
 Source: RFC 9112; a reader of answers must not trust them more than a server trusts requests.
 """
 
@@ -111,6 +112,11 @@ class Connection(Outlet):
         self._sending = None
         self.forget()
         self._transport.abort()
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether some of the answer has come."""
+        return self._told_head
 
     def is_closing(self) -> bool:
         """Whether it is of no more use."""
