@@ -85,6 +85,7 @@ class Pages:
             killed=self.data.kill.exists(),
             leader=found.leader,
             nodes=found.nodes,
+            killed_nodes=found.killed_nodes,
             state_problem=found.problem,
             rollouts=[
                 _rollout(route, found.rollouts.get(route.name))
@@ -120,7 +121,7 @@ class Pages:
     def system(self) -> SystemView:
         """This node: who runs, what is behind or lost, what does not load."""
         found = self.operations.standings()
-        about = SharedAbout(found.leader, found.nodes, found.problem)
+        about = SharedAbout(found.leader, found.nodes, found.killed_nodes, found.problem)
         return system(self.data, table_version=self._table().version, shared=about)
 
     def revoke(self, key: str, body: ReasonView) -> KeyView:

@@ -49,6 +49,8 @@ class Standings:
     rollouts: dict[str, Standing]
     leader: str | None
     nodes: list[str]
+    killed_nodes: list[str]
+    """Those of them on which the kill is on."""
     problem: str | None = None
 
 
@@ -67,9 +69,11 @@ class Operations:
         try:
             with self._state() as state:
                 found = standings(state, now=now, spent=spent_budgets(self.data))
-                return Standings(found, state.leader(now), [node.name for node in state.nodes(now)])
+                nodes = state.nodes(now)
+                killed = [node.name for node in nodes if node.killed]
+                return Standings(found, state.leader(now), [node.name for node in nodes], killed)
         except StateDownError as error:
-            return Standings({}, None, [], str(error))
+            return Standings({}, None, [], [], str(error))
 
     def rollout(self, route: str) -> RolloutDetailView:
         """Where a rollout stands, and what was last found of it, with every gate's numbers."""
@@ -186,7 +190,8 @@ class Operations:
             with self._state() as state:
                 state.set_killed(killed=not body.off, by=by, reason=body.reason, now=now)
         except StateDownError as error:
-            problem = f"{error}. hint: run `crossfade kill` on the other nodes"
+            word = "kill --off" if body.off else "kill"
+            problem = f"{error}. hint: run `crossfade {word}` on the other nodes, or here again when it can be used"
         return KilledView(killed=not body.off, changed=is_new, nodes_told=problem is None, problem=problem)
 
     @contextlib.contextmanager

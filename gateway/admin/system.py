@@ -25,6 +25,7 @@ class SharedAbout:
 
     leader: str | None
     nodes: list[str]
+    killed_nodes: list[str]
     problem: str | None
 
 
@@ -46,6 +47,7 @@ def system(data: DataDir, *, table_version: int, shared: SharedAbout) -> SystemV
         policies_problem=[policy.error for policy in controller.policies if policy.error is not None],
         leader=shared.leader,
         nodes=shared.nodes,
+        killed_nodes=shared.killed_nodes,
         state_problem=shared.problem,
         metrics=_metrics(data),
     )

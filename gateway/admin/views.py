@@ -84,6 +84,8 @@ class RolloutsView(PageView):
     leader: str | None
     """The node that evaluates; None: no weight rises, and the table's lease runs out."""
     nodes: list[str]
+    killed_nodes: list[str]
+    """Those of the nodes on which the kill is on: all of them or none, but where one could not be told."""
     state_problem: str | None
     """Why the shared state cannot be used."""
     rollouts: list[RolloutView]
@@ -360,6 +362,8 @@ class SystemView(PageView):
     """Policy files that do not load, and why."""
     leader: str | None
     nodes: list[str]
+    killed_nodes: list[str]
+    """Those of the nodes on which the kill is on: all of them or none, but where one could not be told."""
     state_problem: str | None
     metrics: dict[str, float]
     """The control plane's own, by name and labels: what is lost, behind, refused."""

@@ -60,13 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
         answer = {"killed": not arguments.off, "changed": is_new, **asdict(found), "shared": others.fields()}
         print(json.dumps(answer))
     else:
-        print(_said(data, off=arguments.off, is_new=is_new))
+        print(_said(data, off=arguments.off, is_new=is_new, nodes=len(others.nodes)))
         print(_confirmed(found), file=sys.stderr)
-        _print_others(others)
+        _print_others(others, off=arguments.off)
     if len(found.confirmed) == len(found.workers) and others.told != "no":
         return 0
     if arguments.json:  # in words it is said above
-        say(_not_told(others) if others.told == "no" else "not every worker has confirmed it", as_json=True)
+        say(
+            _not_told(others, off=arguments.off) if others.told == "no" else "not every worker has confirmed it",
+            as_json=True,
+        )
     return 1
 
 
@@ -97,22 +100,27 @@ def _confirmed(found: Confirmation) -> str:
     return f"confirmed by {len(found.confirmed)} of {len(found.workers)} workers"
 
 
-def _print_others(others: "NodeConfirmations") -> None:
+def _print_others(others: "NodeConfirmations", *, off: bool) -> None:
     if others.told in ("no", "unknown"):
-        print(_not_told(others), file=sys.stderr)
+        print(_not_told(others, off=off), file=sys.stderr)
     for node in others.nodes:
         print(f"node {node}: {'confirmed' if node in others.confirmed else SILENT}", file=sys.stderr)
 
 
-def _not_told(others: "NodeConfirmations") -> str:
-    return f"other nodes are not told: {others.problem}\nhint: run `crossfade kill` on each of them"
+def _not_told(others: "NodeConfirmations", *, off: bool) -> str:
+    told = f"other nodes are not told: {others.problem}"
+    if not off:
+        return f"{told}\nhint: run `crossfade kill` on each of them"
+    hint = "run `crossfade kill --off` on each of them, and here again when the shared state can be used"
+    return f"{told}\nhint: {hint}: a node that starts anew follows the kill that still stands there"
 
 
-def _said(data: DataDir, *, off: bool, is_new: bool) -> str:
+def _said(data: DataDir, *, off: bool, is_new: bool, nodes: int) -> str:
+    """What this node did. `nodes`: how many were told the same."""
     if off:
-        return (
-            f"{data.kill} is gone: the weights count again"
-            if is_new
-            else f"{data.kill} was not there: nothing to take back"
-        )
+        if is_new:
+            return f"{data.kill} is gone: the weights count again"
+        if nodes > 1:
+            return f"{data.kill} was not there; on the other nodes it is taken back, too"
+        return f"{data.kill} was not there: nothing to take back"
     return f"{data.kill} is written: baseline only" if is_new else f"{data.kill} was there already: baseline only"

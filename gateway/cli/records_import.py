@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from gateway import clock
 from gateway.cli import context, layout
@@ -25,10 +26,11 @@ from records.importers.sources import source_named
 from records.store import Store
 
 _SHOWN_BROKEN = 20
+_EMPTY_HINT = "is it empty, or a CSV without a line of names above its rows? Export it again"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it. 0: every row was taken in, or need not be; 1: a row is broken, or nothing could be done.
+    """Do it. 0: every row was taken in, or need not be; 1: a row is broken, there is none, or nothing could be done.
 
     Raises:
         OSError, duckdb.Error, SettingsError, DataDirError: it cannot be done, or only a part of it was.
@@ -37,19 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.upstream and arguments.upstream not in settings.upstreams:
         known = ", ".join(sorted(settings.upstreams))
         raise DataDirError(f"--upstream {arguments.upstream}: no such upstream. hint: there are {known}")
-    missing = [path for path in arguments.files if not path.is_file()]
-    if missing:
-        what, hint = "no such file", "docs/importing.md says how to get one; nothing was imported"
-        if missing[0].is_dir():
-            what = "a folder, and no file"
-        elif missing[0].exists():
-            what, hint = "it is no file", "write it to a file first: it is read twice"
-        raise DataDirError(f"{missing[0]}: {what}. hint: {hint}")
+    _require_files(arguments.files)
     if arguments.route and (wrong := slip(arguments.route, arguments)):
         print(f"WARNING: {wrong}", file=sys.stderr)  # its policy may be written later, from these very records
     route_of: RouteOf = (lambda _path, _body: arguments.route) if arguments.route else _matched(settings)
-    if all(next(rows_of(path), None) is None for path in arguments.files):
-        return _end(ImportCount(), [], arguments, settings)
+    empty = [str(path) for path in arguments.files if next(rows_of(path), None) is None]
+    if len(empty) == len(arguments.files):
+        return failed(f"No rows are in {', '.join(empty)}. hint: {_EMPTY_HINT}", arguments)
     now, data = clock.wall(), context.made(arguments)
     intake = LogImport(
         Store(data.records),
@@ -68,20 +64,38 @@ def run(arguments: argparse.Namespace) -> int:
             shown.append(str(broken))
             if not arguments.json:
                 print(broken, file=sys.stderr)
-    return _end(intake.count, shown, arguments, settings)
+    return _end(intake.count, shown, arguments, settings, empty=empty)
 
 
-def _end(count: ImportCount, shown: list[str], arguments: argparse.Namespace, settings: Settings) -> int:
-    """Say what was taken in. `shown`: broken rows that were told of."""
+def _require_files(paths: list[Path]) -> None:
+    """Let only files go on, before anything is written.
+
+    Raises:
+        DataDirError: one is none.
+    """
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        what, hint = "no such file", "docs/importing.md says how to get one; nothing was imported"
+        if missing[0].is_dir():
+            what = "a folder, and no file"
+        elif missing[0].exists():
+            what, hint = "it is no file", "write it to a file first: it is read twice"
+        raise DataDirError(f"{missing[0]}: {what}. hint: {hint}")
+
+
+def _end(
+    count: ImportCount, shown: list[str], arguments: argparse.Namespace, settings: Settings, *, empty: list[str]
+) -> int:
+    """Say what was taken in. `shown`: broken rows that were told of; `empty`: files without a row."""
     if arguments.json:
-        print(json.dumps(asdict(count) | {"broken_rows": shown}, ensure_ascii=False))
+        print(json.dumps(asdict(count) | {"broken_rows": shown, "empty_files": empty}, ensure_ascii=False))
     else:
         print(_told(count, days=settings.capture.retention / 86_400))
+        for path in empty:
+            print(f"WARNING: no rows are in {path}. hint: {_EMPTY_HINT}", file=sys.stderr)
         if count.broken > len(shown):
             print(f"… and {count.broken - len(shown)} broken rows more", file=sys.stderr)
-    if not count.rows and not arguments.json:
-        print("No rows are in there. A CSV needs a line of names above its rows.", file=sys.stderr)
-    if count.rows and count.broken == count.rows:
+    if count.broken == count.rows:
         return failed(f"No row could be read. hint: is it an export of {arguments.source}?", arguments)
     return 1 if count.broken else 0
 

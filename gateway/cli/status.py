@@ -63,6 +63,8 @@ class SharedView:
     leader: str | None = None
     """Who evaluates; None: nobody does, so no weight rises."""
     nodes: list[str] = field(default_factory=list[str])
+    killed_nodes: list[str] = field(default_factory=list[str])
+    """Those of them on which the kill is on."""
     problem: str | None = None
     """Why it cannot be used."""
     rollouts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
@@ -146,7 +148,9 @@ def run(arguments: argparse.Namespace) -> int:
     is_known = wanted is None or bool(routes)
     if arguments.json:
         rows = [asdict(route) | {"rollout": seen.rollouts.get(route.route)} for route in routes]
-        shares = {"leader": seen.leader, "nodes": seen.nodes, "problem": seen.problem}
+        shares = {
+            "leader": seen.leader, "nodes": seen.nodes, "killed_nodes": seen.killed_nodes, "problem": seen.problem,
+        }  # fmt: skip
         print(json.dumps(asdict(state) | {"routes": rows, "shared": shares}))
     elif is_known:
         _print(state, routes, seen, now)
@@ -194,7 +198,9 @@ def shared(arguments: argparse.Namespace, now: float) -> SharedView:
                 route: asdict(standing)
                 for route, standing in standings(state, now=now, spent=spent_budgets(data)).items()
             }
-            return SharedView(state.leader(now), [node.name for node in state.nodes(now)], None, rollouts)
+            nodes = state.nodes(now)
+            killed = [node.name for node in nodes if node.killed]
+            return SharedView(state.leader(now), [node.name for node in nodes], killed, None, rollouts)
         finally:
             state.close()
     except (SettingsError, DataDirError, StateDownError) as error:
@@ -278,6 +284,7 @@ def _size_bytes(data: DataDir) -> int:
 
 
 KILLED = "KILLED: the baseline alone answers. `crossfade kill --off` takes it back."
+KILLED_APART = "`crossfade kill` turns it on at every node, `crossfade kill --off` takes it back at every node."
 
 
 NOT_SERVING = "hint: `crossfade serve` starts a gateway; one that runs elsewhere is named with --data or --config"
@@ -310,6 +317,8 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
         found.append(f"the shared state cannot be used, so no weight rises and no lease is renewed: {seen.problem}")
     elif len(seen.nodes) > 1:
         found.append(f"nodes: {', '.join(seen.nodes)}; {seen.leader or 'nobody'} leads")
+        if seen.killed_nodes and len(seen.killed_nodes) < len(seen.nodes):
+            found.append(f"the kill is on at {', '.join(seen.killed_nodes)} alone. {KILLED_APART}")
     found += [f"starting: {', '.join(state.starting)}"] if state.starting else []
     found += [f"not running: {name} (its log lines say why)" for name in state.missing]
     if state.reload_refused is not None:

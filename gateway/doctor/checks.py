@@ -22,7 +22,7 @@ from gateway.config.surroundings import surroundings
 from gateway.config.yaml_file import YamlFileError
 from gateway.doctor.api import asked
 from gateway.doctor.result import CheckResult
-from gateway.node.datadir import DataDir, is_held
+from gateway.node.datadir import FOREIGN_HINT, DataDir, is_held
 from gateway.transport.trust import trusting
 from policies.contenders import named_candidates
 from records.named_file import read_named
@@ -98,6 +98,10 @@ def storage(settings: Settings, data: DataDir) -> Iterator[CheckResult]:
         yield CheckResult(
             "failure", "data", f"{there} is not writable", "name another directory as `data` in the settings"
         )
+        return
+    foreign = data.foreign if os.access(root, os.R_OK | os.X_OK) else ""
+    if foreign:
+        yield CheckResult("failure", "data", f"{root} is no data directory: it holds {foreign!r}", FOREIGN_HINT)
         return
     if root.exists() and root.stat().st_mode & 0o077:
         yield CheckResult("warning", "data", f"{root} can be read by others: it holds prompts", f"chmod 700 {root}")

@@ -35,8 +35,19 @@ LOCK_TRIES = 5
 SOCKETS_PATH_BYTES = 70
 """Longest path of a directory of sockets: a socket's own path is bounded to about a hundred bytes."""
 LOCK_PAUSE_S = 0.02
+FOREIGN_HINT = "name an empty folder, or one that is not there yet, as `data` in the settings or by --data"
+"""What to do where a data directory is to be made in somebody's folder, which would then be closed to all others."""
 _HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+_OURS = frozenset({
+    "FORMAT", "KILL", "KILL.spare", "evals", "forgotten.json", "journal", "journal.key", "lock", "pepper", "policies",
+    "readers", "records", "routing.json", "run", "state.db", "state.key",
+    "lost+found",
+})  # fmt: skip
+"""What may lie in a data directory before its first start: of an earlier start that was cut off, of an operator, and of
+the file system itself."""
 
 
 class DataDirError(Exception):
@@ -59,6 +70,20 @@ class DataDir:
         """Whether something of ours lies there: it was made by a gateway, an import or a fetch, or copied from one."""
         ours = (self.format, self.state, self.routing)
         return any(path.exists() for path in ours) or any(self.records.glob("*/date=*"))
+
+    @property
+    def foreign(self) -> str:
+        """The name of something that lies there and is not ours, where nothing says that the directory is; else empty.
+
+        Keys and policies may have been put there before the first start, and a fresh volume holds what its maker needs.
+
+        Raises:
+            OSError: it cannot be looked into.
+        """
+        if self.is_one or not self.root.exists():
+            return ""
+        names = sorted(path.name for path in self.root.iterdir())
+        return next((name for name in names if name not in _OURS and not name.startswith((".", "crossfade"))), "")
 
     @property
     def routing(self) -> Path:
@@ -148,10 +173,15 @@ def prepare(root: Path) -> DataDir:
     """Make the directory, or check that this version may use the one that is there.
 
     Raises:
-        DataDirError: of a newer format, or not ours to write.
+        DataDirError: of a newer format, not ours to write, or somebody's folder of something else.
     """
     data = DataDir(root)
     try:
+        if foreign := data.foreign:
+            raise DataDirError(
+                f"{root} is no data directory: it holds {foreign!r}, which is not Crossfade's; nothing was changed. "
+                f"hint: {FOREIGN_HINT}"
+            )
         for path in (data.root, data.journal, data.records, data.evals, data.readers, data.run):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if data.root.stat().st_uid == os.geteuid():  # a volume may belong to somebody else: `doctor` speaks of it

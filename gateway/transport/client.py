@@ -18,14 +18,14 @@ import ipaddress
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.transport.connection import Connection
 from gateway.transport.dial import first_connected
 from gateway.transport.failure import Failure
-from gateway.transport.names import ForbiddenAddressError, Lookup, NameResolver, look_up
+from gateway.transport.names import ForbiddenAddressError, Lookup, NameResolver, ResolvedAddress, look_up
 from gateway.transport.outgoing import Listener, PoolKey, Sending, Target
 from gateway.transport.write_batch import WriteBatch, report
 
@@ -33,8 +33,16 @@ MAX_IDLE: Final = 1024
 """Connections that are kept unused, unless said otherwise."""
 _NO_SOCKET: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 """What the system says where it has no socket left, whomever it is for. Source: socket(2), connect(2)."""
+LOOK_AFTER_S: Final = 0.1
+"""A connection that was idle for so long is looked at before it is used: its end may have come in this very turn of the
+loop, and a request that is written to it then is lost. One that is busy is not closed for being idle."""
 LEFT_S: Final = 1.0
 """How long an answer that its asker has left may still take to end."""
+SLOW_S: Final = 1.0
+"""Whoever does not answer a new connection for so long may be gone, and its name elsewhere."""
+UNHEARD_S: Final = 2.0
+"""Whoever has said nothing for so long to somebody who then gave up may be gone. A slow answer looks the same: it costs
+idle connections, no request."""
 PROXY_HEAD_BYTES: Final = 64 * 1024
 """Longest answer of a forward proxy to CONNECT."""
 
@@ -91,6 +99,7 @@ class Client:
         """
         key = (target, credential)
         sending = Sending(self, key, method, listener, ended=last)
+        sending.began_s = self._now()
         connection = self._idle_connection(key)
         if connection is not None:
             connection.carry_on(sending, head)
@@ -110,9 +119,10 @@ class Client:
             self._idle -= 1
             if connection.is_closing():
                 continue
-            if self._now() - connection.idle_since_s < connection.keep_idle_s:
+            idle_s = self._now() - connection.idle_since_s
+            if idle_s < connection.keep_idle_s and not (idle_s >= LOOK_AFTER_S and connection.has_news()):
                 return connection
-            self.closed(connection)  # nobody has come round to it yet; its server may be about to
+            self.closed(connection)  # nobody has come round to it yet; its server may be about to, or it has ended
             connection.drop()
         return None
 
@@ -202,10 +212,48 @@ class Client:
         """
         addresses = await self._names.addresses(host, port)
         try:
-            return await first_connected(addresses)
+            return await self._dial_one_of(host, port, addresses)
+        except OSError:
+            anew = await self._names.addresses(host, port)
+            if set(anew) == set(addresses):
+                raise
+        return await self._dial_one_of(host, port, anew)  # the name has moved; nothing was sent yet
+
+    async def _dial_one_of(self, host: str, port: int, addresses: Sequence[ResolvedAddress]) -> socket.socket:
+        """A socket that is connected to one of these. While none answers, others ask for the name anew.
+
+        Raises:
+            OSError: none answered.
+        """
+        slow = asyncio.get_running_loop().call_later(SLOW_S, self._names.doubt, host, port)
+        try:
+            sock = await first_connected(addresses)
         except (OSError, asyncio.CancelledError):  # cancelled: by the deadline
             self._names.doubt(host, port)
             raise
+        finally:
+            slow.cancel()
+        if len(addresses) > 1:
+            with contextlib.suppress(OSError):  # it is gone already
+                self._names.answered(host, port, addresses, sock.getpeername()[:2])
+        return sock
+
+    def unheard(self, sending: Sending) -> None:
+        """Nothing had come for a request that is given up now.
+
+        Where its server is gone without a word, so are the other connections to it, and each would cost a request of
+        its own: those that nothing has come on since are closed, and its name is asked anew.
+        """
+        if self._now() - sending.began_s < UNHEARD_S:
+            return
+        target = sending.key[0]
+        for (to, _), pool in list(self._pools.items()):
+            for connection in list(pool.idle) if to is target else ():
+                if connection.idle_since_s < sending.began_s:
+                    self.closed(connection)
+                    connection.drop()
+        if target.uds is None:
+            self._names.doubt(*(target.proxy or (target.host, target.port)))
 
     def leave(self, sending: Sending) -> None:
         """Give a sending that was left a little time to end by itself."""

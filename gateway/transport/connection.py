@@ -1,11 +1,14 @@
 """One connection to an upstream: a request out, its answer in, and whether the connection is as good as new after it.
 
 A read is parsed and handed over once, in the same turn of the loop.
+Longer than a file should be: what a connection reads, and what its end means, is one state.
 Source: RFC 9112; a reader of answers must not trust them more than a server trusts requests.
 """
 
 import asyncio
 import re
+import select
+import ssl
 from typing import Final, Protocol, cast
 
 import httptools
@@ -110,9 +113,25 @@ class Connection(Outlet):
         self.forget()
         self._transport.abort()
 
+    @property
+    def has_spoken(self) -> bool:
+        """Whether some of the answer has come."""
+        return self._told_head
+
     def is_closing(self) -> bool:
         """Whether it is of no more use."""
         return self._transport.is_closing()
+
+    def has_news(self) -> bool:
+        """Whether something waits for it at the system that the loop has not brought yet: nothing has been asked, so
+        it can only be the end, or what makes it of no use.
+        """
+        sock = self._transport.get_extra_info("socket")
+        if sock is None:
+            return False
+        looking = select.poll()
+        looking.register(sock.fileno(), select.POLLIN)  # an end can be read, too
+        return bool(looking.poll(0))
 
     # The transport tells us ---------------------------------------------------------------------------------------
 
@@ -129,10 +148,26 @@ class Connection(Outlet):
         self._parser = _NOBODYS  # ours knows us: the two would wait for the garbage collector
         if self._sending is None:
             return
-        if self._tunnel or (self._told_head and not self._framed and exc is None):
+        if self._tunnel or (self._told_head and not self._framed and exc is None and self._was_closed()):
             self._tell(ended=True)  # a body without a length ends with its connection
         else:
             self._fail(Failure.BROKEN if self._told_head else Failure.NO_ANSWER)
+
+    def _was_closed(self) -> bool:
+        """Whether the upstream itself closed the connection, which has ended without an error.
+
+        Under TLS anybody on the way can end it: only the closure alert is the upstream's word (RFC 9112 §9.8). Python
+        takes an end without one for an end (`OP_IGNORE_UNEXPECTED_EOF`), so the TLS object is asked what it has read.
+        """
+        tls = self._transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return tls.read(1) == b""
+        except ssl.SSLZeroReturnError:
+            return True
+        except (ssl.SSLError, ValueError):
+            return False
 
     def eof_received(self) -> bool:
         """The upstream said all it will say."""

@@ -6,7 +6,9 @@ would hold them all. Here each look-up has a thread of its own, of which there i
 Rules:
 1. One look-up per name is under way; whoever else asks for it waits for the same.
 2. Addresses are used for `FRESH_S`. Later they are asked for again, and serve on if no answer comes within `STALE_S`.
-3. Whoever waits is bound by its own deadline; a look-up that hangs holds its own thread, and nothing else.
+3. An address that did not answer is tried after the name's others for `SHUNNED_S`: each new connection would else wait
+   for it again. It stays among them: it may be back, and it may be all there is.
+4. Whoever waits is bound by its own deadline; a look-up that hangs holds its own thread, and nothing else.
 Source: RFC 8767 §5, for answers that are past their time; RFC 8305 §4, for the order of addresses.
 """
 
@@ -17,7 +19,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, zip_longest
+from itertools import chain, takewhile, zip_longest
 from typing import Final, NamedTuple
 
 FRESH_S: Final = 10.0
@@ -26,6 +28,8 @@ STALE_S: Final = 1.0
 """How long a new answer is waited for where there is an old one."""
 FAILED_S: Final = 1.0
 """How long a name that was not found is not looked up again."""
+SHUNNED_S: Final = 30.0
+"""How long an address that did not answer stands behind the name's others."""
 MOST_LOOKUPS: Final = 64
 MOST_NAMES: Final = 1024
 FORBIDDEN: Final = frozenset(
@@ -108,6 +112,7 @@ class _Name:
     found_s: float = float("-inf")
     failed_s: float = float("-inf")
     began_s: float = 0.0
+    shunned_until_s: dict[ResolvedAddress, float] = field(default_factory=dict["ResolvedAddress", float])
     lookup: asyncio.Future[None] | None = field(default=None, repr=False)
     """The look-up that is under way; it ends without a word, what it brought stands here."""
 
@@ -139,13 +144,25 @@ class NameResolver:
         if known is not None:
             known.found_s = float("-inf")
 
+    def answered(self, host: str, port: int, tried: Sequence[ResolvedAddress], where: tuple[str, int]) -> None:
+        """Of the addresses that were `tried`, in this order, the one at `where` answered: those before it did not."""
+        known = self._names.get((host, port))
+        if known is None:
+            return
+        before = list(takewhile(lambda address: address.where != where, tried))
+        if len(before) == len(tried):
+            return  # it is none of them, as far as we can tell
+        known.shunned_until_s.pop(tried[len(before)], None)
+        until_s = self._now() + SHUNNED_S
+        known.shunned_until_s |= dict.fromkeys(before, until_s)
+
     async def _known(self, host: str, port: int) -> Sequence[ResolvedAddress]:
         known = self._names.get((host, port))
         if known is None:
             known = self._remember(host, port)
         now = self._now()
         if known.addresses and now - known.found_s < FRESH_S:
-            return known.addresses
+            return self._in_order(known)
         if known.lookup is None and now - known.failed_s >= FAILED_S and self._under_way < MOST_LOOKUPS:
             self._begin(known, host, port)
         lookup = known.lookup
@@ -155,7 +172,17 @@ class NameResolver:
                 await asyncio.wait((lookup,), timeout=patience_s)
         if not known.addresses:
             raise NameNotFoundError(host)
-        return known.addresses
+        return self._in_order(known)
+
+    def _in_order(self, known: _Name) -> Sequence[ResolvedAddress]:
+        """The name's addresses, those that did not answer of late behind the others."""
+        if not known.shunned_until_s:
+            return known.addresses
+        now, there = self._now(), set(known.addresses)
+        known.shunned_until_s = {
+            address: until_s for address, until_s in known.shunned_until_s.items() if now < until_s and address in there
+        }
+        return sorted(known.addresses, key=lambda address: known.shunned_until_s.get(address, 0.0))
 
     def _remember(self, host: str, port: int) -> _Name:
         if len(self._names) >= MOST_NAMES:

@@ -133,12 +133,21 @@ class Carrier(Protocol):
         """Close at once; nobody is told."""
         ...
 
+    @property
+    def has_spoken(self) -> bool:
+        """Whether some of the answer has come."""
+        ...
+
 
 class Farewell(Protocol):
-    """Whoever gives a sending that was left a little time to end by itself."""
+    """Whoever sent a request, and is told when nobody wants its answer any more."""
 
     def leave(self, sending: "Sending") -> None:
         """Cancel it if it has not ended soon."""
+        ...
+
+    def unheard(self, sending: "Sending") -> None:
+        """It is cancelled before anything has come."""
         ...
 
 
@@ -146,7 +155,7 @@ class Sending:
     """One request on its way to an upstream; whoever holds it may cancel it at any time."""
 
     __slots__ = (
-        "_connection", "_parts", "cancelled", "client", "ended", "key", "listener", "method", "reused",
+        "_connection", "_parts", "began_s", "cancelled", "client", "ended", "key", "listener", "method", "reused",
         "waiting_bytes",
     )  # fmt: skip
 
@@ -154,6 +163,7 @@ class Sending:
         self, client: Farewell, key: PoolKey, method: bytes, listener: Listener, *, ended: bool = False
     ) -> None:
         self.client = client
+        self.began_s = 0.0
         self.key = key
         self.method = method
         self.listener: Listener = listener
@@ -198,6 +208,8 @@ class Sending:
         self.listener = NOBODY
         self._parts, self.waiting_bytes = [], 0
         if self._connection is not None:
+            if not self._connection.has_spoken:
+                self.client.unheard(self)
             self._connection.drop()
         self._connection = None
 

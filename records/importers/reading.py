@@ -14,7 +14,7 @@ from typing import IO, NamedTuple, cast
 
 from records.importers.imported import Fields
 from records.named_file import opened
-from records.wire.json_reader import UnreadableError, read
+from records.wire.json_reader import Oddities, UnreadableError, read
 
 MAX_ROW_BYTES = 64 * 1024 * 1024
 _CHUNK = 1 << 20
@@ -30,6 +30,9 @@ _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = ",;\t"
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _INSIDE = re.compile(rb'["\\]')
+_BYTES = re.compile(r"[\udc80-\udcff]")
+_NOT_UTF8 = "not UTF-8: save the file as UTF-8"
+"""Another encoding is not guessed: what was guessed wrong would be trained on."""
 
 
 class ExportRow(NamedTuple):
@@ -153,10 +156,13 @@ class _List:
 
 
 def _row(raw: bytes, line: int) -> ExportRow:
+    odd = Oddities()
     try:
-        found = read(raw)
+        found = read(raw, odd)
     except UnreadableError:
         return ExportRow(line, None, "not JSON")
+    if odd["not_utf8"]:
+        return ExportRow(line, None, _NOT_UTF8)
     if not isinstance(found, dict):
         return ExportRow(line, None, "not an object")
     return ExportRow(line, cast(Fields, found))
@@ -169,11 +175,19 @@ def _delimiter(lines: io.TextIOWrapper) -> str:
     return max(_DELIMITERS, key=head.count)
 
 
+def _is_broken(cells: list[str]) -> bool:
+    """Whether some bytes of them are no text: they stand in it as lone surrogates."""
+    return any(not cell.isascii() and _BYTES.search(cell) for cell in cells)
+
+
 def _csv_rows(file: IO[bytes]) -> Iterator[ExportRow]:
     csv.field_size_limit(MAX_ROW_BYTES)
-    with io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="") as lines:
+    with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
         reader = csv.reader(lines, delimiter=_delimiter(lines))
         names = next(reader, list[str]())
+        if _is_broken(names):
+            yield ExportRow(1, None, f"{_NOT_UTF8}; nothing behind the line of names was read")
+            return
         line = reader.line_num + 1
         while True:
             try:
@@ -184,7 +198,9 @@ def _csv_rows(file: IO[bytes]) -> Iterator[ExportRow]:
                 continue
             if cells is None:
                 return
-            if len(cells) == len(names):
+            if _is_broken(cells):
+                yield ExportRow(line, None, _NOT_UTF8)
+            elif len(cells) == len(names):
                 yield ExportRow(line, dict(zip(names, cells, strict=True)))
             elif cells:
                 yield ExportRow(line, None, f"{len(cells)} cells under {len(names)} names")

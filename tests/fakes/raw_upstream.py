@@ -104,6 +104,12 @@ class RawUpstream:
         """For a routing table."""
         return f"http://127.0.0.1:{self.port}/v1"
 
+    def stop(self) -> None:
+        """Be there no more: nobody listens, and every connection is aborted."""
+        assert self._server is not None
+        self._server.close()
+        self.drop_connections()
+
     def drop_connections(self) -> None:
         """Abort every connection there is."""
         for writer in list(self._writers):

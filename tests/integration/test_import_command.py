@@ -117,14 +117,23 @@ def test_what_cannot_be_imported_is_refused_whole(place: Path, capsys: pytest.Ca
     assert (code, "20 exchanges imported" in out) == (1, True)
 
 
-def test_an_export_without_rows_says_so(place: Path, capsys: pytest.CaptureFixture[str]):
-    """A CSV without its line of names loses its first row to them: that nothing was read is told."""
-    (place / "log.csv").write_text("a1,acompletion,2026-11-01\n")
+@pytest.mark.parametrize("content", ["a1,acompletion,2026-11-01\n", ""], ids=["no names", "empty"])
+def test_an_export_without_rows_says_so(place: Path, capsys: pytest.CaptureFixture[str], content: str):
+    """A CSV without its line of names loses its first row to them: that nothing was read is told, and is no success."""
+    (place / "log.csv").write_text(content)
 
     code, out, err = run(capsys, "records", "import", "--from", "litellm", "log.csv")
+    assert (code, out) == (1, "")
+    assert err.startswith("No rows are in log.csv. hint: ")
+    code, out, err = run(capsys, "records", "import", "--from", "litellm", "log.csv", "--json")
+    assert (code, out, json.loads(err)["error"]["message"]) == (1, "", "No rows are in log.csv")
 
-    assert (code, out.splitlines()[0]) == (0, "0 exchanges imported of 0 rows, 0 of them with feedback")
-    assert err == "No rows are in there. A CSV needs a line of names above its rows.\n"
+    (place / "whole.jsonl").write_text(json.dumps(row(1, clock.wall() - 60)))
+    code, out, err = run(capsys, "records", "import", "--from", "litellm", "log.csv", "whole.jsonl")
+    assert (code, out.splitlines()[0]) == (0, "1 exchanges imported of 1 rows, 0 of them with feedback")
+    assert err.startswith("WARNING: no rows are in log.csv. hint: ")
+    code, out, _ = run(capsys, "records", "import", "--from", "litellm", "log.csv", "whole.jsonl", "--json")
+    assert (code, json.loads(out)["empty_files"]) == (0, ["log.csv"])
 
 
 def test_a_duration_that_no_log_says_is_none(place: Path, capsys: pytest.CaptureFixture[str]):

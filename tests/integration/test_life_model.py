@@ -45,6 +45,7 @@ class Carried:
     wrote: bytearray = field(default_factory=bytearray)
     reading: bool = True
     dropped: bool = False
+    has_spoken: bool = False
 
     def write(self, data: bytes) -> None:
         assert not self.dropped
@@ -77,6 +78,9 @@ class Scripted:
 
     def leave(self, sending: Sending) -> None:
         sending.cancel()
+
+    def unheard(self, sending: Sending) -> None:
+        """Nothing is pooled."""
 
     def expire(self, now: float) -> None:
         """Nothing is pooled."""

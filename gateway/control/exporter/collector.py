@@ -15,6 +15,7 @@ from typing import Literal
 
 import httpx
 
+from gateway.transport.key_file import FileStamp, file_stamp
 from gateway.transport.trust import trusting
 from records.named_file import require_file
 
@@ -78,6 +79,8 @@ class Collector:
     ca_file: Path | None = None
     deadline_s: float = DEADLINE_S
     _client: httpx.AsyncClient | None = field(default=None, init=False)
+    _read: FileStamp = field(default=(), init=False)
+    """The CA file that it trusts."""
 
     async def post(self, body: bytes) -> PostResult:
         """Post what `otlp.request_body` made. Never raises."""
@@ -93,17 +96,12 @@ class Collector:
             return PostResult("later", type(error).__name__)  # its text may hold the address
 
     async def _ask(self, body: bytes, headers: Mapping[str, str]) -> PostResult:
-        if self._client is None:
-            # Plain HTTP needs no authorities: reading them takes a while.
-            is_tls = self.endpoint.startswith("https:")
-            verify = trusting(self.ca_file) if is_tls else _NO_TLS
-            # Proxies of the environment are never used: where spans go stands in the settings.
-            self._client = httpx.AsyncClient(verify=verify, trust_env=False, timeout=self.deadline_s)
+        client = await self._trusting_client()
         compressor = zlib.compressobj(1, wbits=_GZIP)
         packed = compressor.compress(body) + compressor.flush()
         own = {"content-type": "application/x-protobuf", "content-encoding": "gzip", "user-agent": "crossfade"}
-        request = self._client.build_request("POST", self.endpoint, content=packed, headers={**headers, **own})
-        answer = await self._client.send(request, stream=True)
+        request = client.build_request("POST", self.endpoint, content=packed, headers={**headers, **own})
+        answer = await client.send(request, stream=True)
         try:
             said = b""
             async for piece in answer.aiter_bytes():
@@ -113,6 +111,28 @@ class Collector:
         finally:
             await answer.aclose()
         return _result(answer, said)
+
+    async def _trusting_client(self) -> httpx.AsyncClient:
+        """The client; another one where the CA file was replaced, unless that cannot be read now.
+
+        Raises:
+            OSError: the CA file was never read.
+        """
+        is_tls = self.endpoint.startswith("https:")  # plain HTTP needs no authorities: reading them takes a while
+        stamp = file_stamp(self.ca_file) if is_tls and self.ca_file is not None else ()
+        if self._client is not None and stamp == self._read:
+            return self._client
+        try:
+            verify = trusting(self.ca_file) if is_tls else _NO_TLS
+        except OSError:
+            if self._client is None:
+                raise
+            return self._client  # whoever rotates it may be about to write it
+        await self.close()
+        # Proxies of the environment are never used: where spans go stands in the settings.
+        self._client = httpx.AsyncClient(verify=verify, trust_env=False, timeout=self.deadline_s)
+        self._read = stamp
+        return self._client
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -25,6 +25,7 @@ from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted, AnswerShape, Unfit
 from gateway.transport.client import Client
 from gateway.transport.failure import Failure
+from gateway.transport.key_file import file_stamp
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.upstreams import Destination, UpstreamError, make_ready
 from policies.candidate_paths import NO_PATH
@@ -59,22 +60,32 @@ class Background:
         self._destinations: dict[str, Destination] = {}
         self._paces: dict[str, Pace] = {}
         self._adopted: object = None
+        self._said: dict[str, tuple[Upstream, str | None]] = {}
+        """What each destination was made of, but for the content of its CA file."""
 
     def adopt(self, upstreams: Iterable[Upstream], keys: Mapping[str, str]) -> list[str]:
-        """Ask these from now on, each with its key of `keys`, if there is one. Returns what is wrong with some."""
+        """Ask these from now on, each with its key of `keys`, if there is one. Returns what is wrong with some.
+
+        A CA file that was replaced is read again; while it cannot be, the one before holds.
+        """
         upstreams, problems = tuple(upstreams), list[str]()
-        if self._adopted == (upstreams, keys):
+        stamps = [file_stamp(upstream.ca_file) for upstream in upstreams if upstream.ca_file is not None]
+        if self._adopted == (upstreams, keys, stamps):
             return problems  # connections are kept by target, and targets are made here
-        self._adopted = (upstreams, dict(keys))
-        self._destinations = {}
+        self._adopted = (upstreams, dict(keys), stamps)
+        before, said = self._destinations, self._said
+        self._destinations, self._said = {}, {}
         self._paces = {upstream.name: self._new_pace() for upstream in upstreams}
         for upstream in upstreams:
             name = upstream.name if upstream.name in keys else None
             own = msgspec.structs.replace(upstream, api_key_file=None, api_key_env=name)
+            self._said[upstream.name] = (own, keys.get(upstream.name))
             try:
                 self._destinations |= make_ready((own,), keys, pass_credentials=False)
             except UpstreamError as error:
                 problems.append(str(error))
+                if upstream.name in before and said.get(upstream.name) == self._said[upstream.name]:
+                    self._destinations[upstream.name] = before[upstream.name]
         return problems
 
     async def ask(self, ask: ModelCall) -> ModelReply:

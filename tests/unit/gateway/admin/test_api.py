@@ -93,6 +93,7 @@ async def test_rollouts_come_from_the_table(client: httpx.AsyncClient, data: Dat
         "killed": True,
         "leader": None,
         "nodes": [],
+        "killed_nodes": [],
         "state_problem": None,
         "rollouts": [
             {

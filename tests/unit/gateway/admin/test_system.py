@@ -11,7 +11,7 @@ from gateway.control.controller.status import ControllerStatus, PolicyStatus
 from gateway.node.datadir import DataDir, prepare
 from gateway.node.supervisor_status import ProcessStatus, ReloadStatus, SupervisorStatus
 
-NOBODY = SharedAbout(None, [], None)
+NOBODY = SharedAbout(None, [], [], None)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_who_runs_and_what_is_wrong(data: DataDir) -> None:
     data.exposition("recorder").write_text(
         '# HELP x\ncrossfade_journal_lost_total{reason="disk_full"} 3\ncrossfade_requests_total 9\n'
     )
-    found = system(data, table_version=4, shared=SharedAbout("n1", ["n1"], None))
+    found = system(data, table_version=4, shared=SharedAbout("n1", ["n1"], [], None))
     assert [(each.slot, each.is_alive, each.restarts) for each in found.processes] == [
         ("w0", True, 1),
         ("shadow", False, 7),

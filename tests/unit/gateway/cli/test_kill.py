@@ -63,6 +63,30 @@ def test_kill_tells_every_node(data: DataDir, state: SqliteState, capsys: pytest
     assert [action for action, _, _ in audited(data)] == ["kill", "kill.off"]
 
 
+def test_what_is_taken_back_elsewhere_is_said(
+    data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A node that was not killed itself takes the kill back on those that were, and says so."""
+    for name in ("n1", "n2"):
+        state.heard(Node(name, clock.wall(), killed=False))
+    assert main(["kill", "--off"]) == 0
+    assert "was not there; on the other nodes it is taken back, too" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"), [(["kill"], "`crossfade kill`"), (["kill", "--off"], "`crossfade kill --off`")]
+)
+def test_a_node_that_can_tell_nobody_says_what_to_run_there(
+    state: SqliteState, capsys: pytest.CaptureFixture[str], words: list[str], hint: str
+) -> None:
+    """With the shared state away the word holds here alone; the hint is the same word, and no other."""
+    Path("state.key").write_text("ab" * 32)
+    Path("crossfade.yaml").write_text("state: unix:///nowhere/redis.sock\nstate_key_file: state.key\n")
+    assert main(words) == 1
+    assert "other nodes are not told: /nowhere/redis.sock" in (err := capsys.readouterr().err)
+    assert f"hint: run {hint} on each of them" in err
+
+
 def test_kill_tells_every_node_where_its_own_disk_takes_nothing(
     data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]
 ) -> None:

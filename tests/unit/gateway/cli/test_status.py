@@ -12,6 +12,7 @@ from gateway import clock
 from gateway.cli.main import main
 from gateway.cli.status import RouteState, service
 from gateway.control.controller.status import CandidateStatus, ControllerStatus, PolicyStatus
+from gateway.control.state.port import Node
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import DataDir, held, prepare
 from gateway.node.supervisor_status import ProcessStatus, SupervisorStatus
@@ -150,6 +151,22 @@ def test_status_shows_where_rollouts_stand(
     found = json.loads(capsys.readouterr().out)
     assert found["routes"][0]["rollout"]["units"] == 40
     assert found["shared"]["problem"] is None
+
+
+def test_a_kill_that_holds_on_some_nodes_alone_is_shown_on_all(
+    data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A node that is not killed says which are, and what makes all of them alike."""
+    for name, killed in (("n1", True), ("n2", False)):
+        state.heard(Node(name, clock.wall(), killed=killed))
+    main(["status"])
+    shown = capsys.readouterr().out
+    assert "the kill is on at n1 alone. `crossfade kill` turns it on at every node, `crossfade kill --off`" in shown
+    main(["status", "--json"])
+    assert json.loads(capsys.readouterr().out)["shared"]["killed_nodes"] == ["n1"]
+    state.heard(Node("n2", clock.wall(), killed=True))
+    main(["status"])
+    assert "alone" not in capsys.readouterr().out
 
 
 def test_each_of_several_candidates_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,34 @@ def test_a_directory_others_could_read_is_closed(tmp_path: Path) -> None:
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 
+def test_somebodys_folder_is_not_made_a_data_directory(tmp_path: Path) -> None:
+    """A folder with something else in it is refused, saying what to do, and stays as it was, its mode too."""
+    folder = tmp_path / "project"
+    (folder / "records").mkdir(parents=True)
+    (folder / "thesis.txt").write_text("mine")
+    folder.chmod(0o755)
+    with pytest.raises(DataDirError, match=r"'thesis\.txt', which is not Crossfade's.*hint: name an empty folder"):
+        prepare(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["records", "thesis.txt"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    "name", ["lost+found", ".snapshot", "pepper", "state.key", "KILL", "crossfade.yaml", "journal"]
+)
+def test_what_may_be_there_before_the_first_start(tmp_path: Path, name: str) -> None:
+    """A fresh volume, keys and policies of an operator, and what a start left that was cut off."""
+    (tmp_path / name).mkdir()
+    prepare(tmp_path)
+
+
+def test_a_data_directory_may_hold_more(tmp_path: Path) -> None:
+    """Whatever somebody puts beside our files later, it is a data directory."""
+    prepare(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    assert prepare(tmp_path).foreign == ""
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

@@ -122,9 +122,14 @@ class Asking:
     def leave(self, sending: Sending) -> None:
         self.app.left += 1
 
+    def unheard(self, sending: Sending) -> None:
+        """Nobody keeps connections here."""
+
 
 class Held:
     """A connection that goes nowhere."""
+
+    has_spoken = False
 
     def write(self, data: bytes) -> None: ...
     def pause_reading(self) -> None: ...

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from gateway import clock
-from gateway.transport.client import LEFT_S, Client
+from gateway.transport import client as client_module
+from gateway.transport.client import LEFT_S, LOOK_AFTER_S, UNHEARD_S, Client
 from gateway.transport.failure import Failure
 from gateway.transport.names import ResolvedAddress
 from gateway.transport.outgoing import LEFT_BYTES, Sending, Target
@@ -21,6 +22,7 @@ from tests.fakes.raw_upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, an
 from tests.rooms.certificates import Authority
 from tests.rooms.ears import Ear
 from tests.rooms.no_files import no_files_left
+from tests.rooms.peers import black_hole
 from tests.rooms.waiting import PATIENCE_S, until
 
 HEAD = b"GET /v1/x HTTP/1.1\r\nHost: upstream\r\n\r\n"
@@ -198,6 +200,40 @@ async def test_a_connection_that_was_closed_while_idle_is_not_used() -> None:
         assert not sending.reused
 
 
+@pytest.mark.parametrize("secure", [True, False], ids=["tls", "plain"])
+async def test_an_end_that_the_loop_has_not_brought_yet_costs_no_request(tmp_path: Path, *, secure: bool) -> None:
+    """The server closed a kept connection, and the next request comes in the same turn: it is sent on a new one."""
+    authority = Authority(tmp_path)
+    listening = socket.create_server(("127.0.0.1", 0))
+    tls = authority.server("127.0.0.1") if secure else None
+    accepted: list[socket.socket] = []
+
+    def serve() -> None:
+        for _ in range(2):
+            peer = listening.accept()[0]
+            wrapped = peer if tls is None else tls.wrap_socket(peer, server_side=True)
+            wrapped.recv(4096)
+            wrapped.sendall(answer(b"hello"))
+            accepted.append(wrapped)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    now = 0.0
+    with listening:
+        async with a_client(lambda: now) as client:
+            target = Target("127.0.0.1", listening.getsockname()[1], tls=authority.trusting() if secure else None)
+            assert bytes((await ask(client, target)[0].end()).data) == b"hello"
+            now = LOOK_AFTER_S
+            await until(lambda: accepted)
+            accepted[0].shutdown(socket.SHUT_RDWR)  # and no turn of the loop until the next request
+            ear, sending = ask(client, target)
+            assert bytes((await ear.end()).data) == b"hello"
+            assert not sending.reused
+    for peer in accepted:
+        peer.close()
+    thread.join(PATIENCE_S)
+
+
 async def test_a_connection_that_ends_as_it_is_used_gave_no_answer() -> None:
     """A request whose kept connection dies under it fails, and is not sent twice."""
 
@@ -298,6 +334,79 @@ async def test_a_name_that_does_not_resolve_is_given_up_in_time() -> None:
         ear, _ = ask(client, Target("silent.example", 80, connect_s=0.05))
         assert (await ear.end()).failure is Failure.UNREACHABLE
         silence.set()
+
+
+async def test_a_name_that_has_moved_is_followed_by_the_very_request_that_finds_out() -> None:
+    """The address that is known refuses: the name is asked anew at once, and nothing is lost."""
+    where: list[int] = []
+
+    def lookup(*_: object) -> Sequence[ResolvedAddress]:
+        return [ResolvedAddress(socket.AF_INET, ("127.0.0.1", port)) for port in where]
+
+    async with RawUpstream(hello) as old, RawUpstream(hello) as new, a_client(lookup=lookup) as client:
+        where[:] = [old.port]
+        target = Target("moves.example", 80)
+        assert (await ask(client, target, b"one")[0].end()).failure is None
+        old.stop()
+        await until(lambda: client.connections == 0)
+        where[:] = [new.port]
+        for caller in (b"one", b"two", b"three"):
+            assert bytes((await ask(client, target, caller)[0].end()).data) == b"hello"
+        assert len(new.calls) == 3
+        new.stop()
+        assert (await ask(client, target, b"four")[0].end()).failure is Failure.UNREACHABLE
+
+
+async def test_while_an_address_is_silent_others_ask_for_the_name_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes after a dial that hangs goes where the name is now, and does not wait for the first one's end."""
+    monkeypatch.setattr(client_module, "SLOW_S", 0.0)
+    found: list[ResolvedAddress] = []
+    asked: list[str] = []
+
+    def lookup(host: str, _: int) -> Sequence[ResolvedAddress]:
+        asked.append(host)
+        return list(found)
+
+    async with RawUpstream(hello) as new, a_client(lookup=lookup) as client:
+        target = Target("moves.example", 80, connect_s=PATIENCE_S)
+        with black_hole() as silent:
+            found.append(silent)
+            first, _ = ask(client, target, b"first")
+            await until(lambda: asked)
+            found[:] = [ResolvedAddress(socket.AF_INET, ("127.0.0.1", new.port))]
+            later: list[Ear] = []
+
+            def is_answered() -> bool:
+                if len(asked) == 1 or not later:
+                    later.append(ask(client, target, b"%d" % len(later))[0])
+                return any(ear.over.is_set() for ear in later)
+
+            await until(is_answered)
+            assert not first.over.is_set()
+
+
+async def test_where_a_server_is_silent_no_second_request_waits_on_a_kept_connection() -> None:
+    """It is gone without a word: when one who waited gives up, its other idle connections are not used any more."""
+    now = 0.0
+    silent = False
+
+    async def script(call: Call) -> None:
+        await (never(call) if silent and call.connection <= 3 else hello(call))
+
+    async with RawUpstream(script) as upstream, a_client(lambda: now) as client:
+        target = target_of(upstream)
+        for ear, _ in [ask(client, target) for _ in range(3)]:
+            await ear.end()
+        assert (upstream.connections, client.connections) == (3, 3)
+        silent = True
+        now = 1.0
+        _, waiting = ask(client, target)
+        assert waiting.reused
+        now += UNHEARD_S
+        waiting.cancel()
+        ear, sending = ask(client, target)
+        assert (await ear.end()).failure is None
+        assert not sending.reused
 
 
 async def test_a_mistake_of_ours_in_connecting_ends_one_request() -> None:

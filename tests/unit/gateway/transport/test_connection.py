@@ -38,6 +38,9 @@ class Keeper:
     def leave(self, sending: Sending) -> None:
         raise AssertionError("nobody leaves here")
 
+    def unheard(self, sending: Sending) -> None:
+        """Nobody keeps others."""
+
 
 class Asked:
     """A request under way on a connection of its own."""

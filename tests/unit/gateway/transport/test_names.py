@@ -12,6 +12,7 @@ from gateway.transport.names import (
     FAILED_S,
     FRESH_S,
     MOST_LOOKUPS,
+    SHUNNED_S,
     STALE_S,
     ForbiddenAddressError,
     NameNotFoundError,
@@ -54,6 +55,26 @@ class Names:
 
     async def addresses(self, host: str = "a") -> list[str]:
         return [address.where[0] for address in await self.resolver.addresses(host, 80)]
+
+
+async def test_an_address_that_did_not_answer_stands_last_for_a_while() -> None:
+    """Each new connection would wait for it again; it stays among the others, and comes back to its place."""
+    names = Names({"a": [v4("10.0.0.1"), v4("10.0.0.2"), v4("10.0.0.3")]})
+    tried = await names.resolver.addresses("a", 80)
+    names.resolver.answered("a", 80, tried, ("10.0.0.2", 80))
+    assert await names.addresses() == ["10.0.0.2", "10.0.0.3", "10.0.0.1"]
+    names.now += FRESH_S
+    assert await names.addresses() == ["10.0.0.2", "10.0.0.3", "10.0.0.1"], "a look-up brings it back to its place"
+    names.now += SHUNNED_S
+    assert await names.addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+
+    names.resolver.answered("a", 80, tried, ("10.0.0.3", 80))
+    assert await names.addresses() == ["10.0.0.3", "10.0.0.1", "10.0.0.2"]
+    names.resolver.answered("a", 80, await names.resolver.addresses("a", 80), ("10.0.0.1", 80))
+    assert (await names.addresses())[0] == "10.0.0.1", "it is back before its time"
+    names.found["a"] = [v4("10.0.0.3"), v4("10.0.0.9")]
+    names.resolver.doubt("a", 80)
+    assert await names.addresses() == ["10.0.0.9", "10.0.0.3"]
 
 
 async def test_one_look_up_per_name_is_under_way() -> None:

@@ -41,6 +41,21 @@ def test_a_spreadsheet_may_part_its_cells_with_other_marks(tmp_path: Path, mark:
     assert lines(tmp_path / "a.csv") == [(2, {"n": "1", "text": "a,b;c\td,,,;;;", "more": "x"})]
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_a_row_in_another_encoding_is_told_by_its_line(tmp_path: Path, encoding: str):
+    """No letter is replaced without a word, in any form of export; rows beside it are read."""
+    (tmp_path / "a.jsonl").write_bytes('{"a": 1}\n{"b": "Zürich"}\n{"c": "Zürich"}'.encode(encoding))
+    (tmp_path / "b.json").write_bytes('[{"a": 1},\n{"b": "Zürich"},\n{"c": 3}]'.encode(encoding))
+    (tmp_path / "c.csv").write_bytes("n,text\n1,x\n2,Zürich\n3,y\n".encode(encoding))
+    (tmp_path / "d.csv").write_bytes("n,Straße\n1,x\n2,y\n".encode(encoding))
+    fault = "not UTF-8: save the file as UTF-8"
+
+    assert lines(tmp_path / "a.jsonl") == [(1, {"a": 1}), (2, fault), (3, fault)]
+    assert lines(tmp_path / "b.json") == [(1, {"a": 1}), (2, fault), (3, {"c": 3})]
+    assert lines(tmp_path / "c.csv") == [(2, {"n": "1", "text": "x"}), (3, fault), (4, {"n": "3", "text": "y"})]
+    assert lines(tmp_path / "d.csv") == [(1, f"{fault}; nothing behind the line of names was read")]
+
+
 def test_a_row_is_told_by_the_line_where_it_begins(tmp_path: Path):
     """Lines count through blank ones, and through rows of several lines."""
     (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"b"\n[1]\n{"c": 3}')

@@ -7,6 +7,9 @@ import pytest
 from gateway.control.exporter.collector import LONGEST_PAUSE_S, Collector, HeadersFileError, PostResult, read_headers
 from gateway.control.exporter.otlp import rejected
 from tests.fakes.otlp import FakeCollector
+from tests.fakes.raw_upstream import answer
+from tests.fakes.tls_upstream import TlsUpstream
+from tests.rooms.certificates import Authority
 from tests.rooms.serving import free_port
 
 
@@ -43,6 +46,22 @@ async def test_a_collector_may_ask_to_be_left_alone(asked: str, pause_s: float) 
     """For as long as it says in seconds, up to a bound."""
     with FakeCollector(status=429, retry_after=asked).serving() as url:
         assert (await post(Collector(url))).pause_s == pause_s
+
+
+async def test_a_certificate_authority_that_was_renewed_is_followed(tmp_path: Path) -> None:
+    """A CA file that was replaced is read again, and half of one changes nothing: spans are posted on."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    ca_file = tmp_path / "ca.pem"
+    old.trusted_by(ca_file)
+    with TlsUpstream(new.server("127.0.0.1"), lambda peer: peer.send(answer(b""))) as upstream:
+        collector = Collector(upstream.base_url, ca_file=ca_file)
+        assert (await collector.post(b"")).fate == "later"
+        new.trusted_by(ca_file)
+        assert (await collector.post(b"")).fate == "taken"
+        ca_file.write_bytes(new.ca_file.read_bytes()[:99])
+        assert (await post(collector)).fate == "taken"
 
 
 async def test_nobody_is_waited_for_without_end() -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,10 @@ from policies.routing import Upstream, Variant
 from shadow.ports import NOT_READY, UNFIT, ModelCall
 from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Speaker
+from tests.fakes.raw_upstream import WHOLE, answer
+from tests.fakes.tls_upstream import TlsUpstream
 from tests.fakes.upstream import FakeUpstream
+from tests.rooms.certificates import Authority
 from tests.rooms.waiting import PATIENCE_S
 
 CHAT = "/v1/chat/completions"
@@ -315,6 +319,27 @@ async def test_nobody_there():
 
     assert len(problems) == 1
     assert "ca_file" in problems[0]
+
+
+async def test_a_certificate_authority_that_was_renewed_is_followed(tmp_path: Path):
+    """A CA file that was replaced is read again; half of one is told, and the one before holds until it is whole."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    ca_file = tmp_path / "ca.pem"
+    old.trusted_by(ca_file)
+    async with asking() as (background, _):
+        with TlsUpstream(new.server("127.0.0.1"), lambda peer: peer.send(answer(WHOLE))) as upstream:
+            upstreams = [Upstream("model", upstream.base_url, ca_file=str(ca_file))]
+            assert background.adopt(upstreams, {}) == []
+            assert (await background.ask(ask())).error == "tls"
+            new.trusted_by(ca_file)
+            assert background.adopt(upstreams, {}) == []
+            assert (await background.ask(ask())).is_good
+            ca_file.write_bytes(new.ca_file.read_bytes()[:99])
+            (problem,) = background.adopt(upstreams, {})
+            assert "ca_file" in problem
+            assert (await background.ask(ask())).is_good
 
 
 async def test_what_a_variant_must_not_be_asked():
