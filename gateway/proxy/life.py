@@ -26,7 +26,7 @@ from gateway.proxy.ports import Relay, WorkerPort
 from gateway.proxy.request_body import GatheredBody
 from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.stream_end import StreamEnd
-from gateway.transport.failure import Failure
+from gateway.transport.failure import NOT_ASKED, Failure
 from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.server import AppConnection
@@ -143,6 +143,8 @@ class Life(ExchangeState):
     def on_blocked(self) -> None:
         """The app reads slowly: so do we; and until it has caught up, silence is not the upstream's."""
         self._wait_anew()
+        if self._relay is not None:
+            self._relay.app_blocked()
         if self._sending is not None:
             self._sending.pause_reading()
 
@@ -233,7 +235,7 @@ class Life(ExchangeState):
         """
         self._relay = self._sending = None
         self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
-        if reason == Failure.NO_SOCKET:
+        if reason in NOT_ASKED:
             self.course.why = "busy"  # there was no room to ask it in, and nothing was tried
         else:
             self.course.attempts.append(attempt)

@@ -43,6 +43,10 @@ class Relay(Protocol):
         """The app hung up, after nothing of a begun answer had come for so long; the word for the attempt."""
         ...
 
+    def app_blocked(self) -> None:
+        """The app takes no more of the answer for now."""
+        ...
+
     def cancel(self) -> None:
         """Ask no more: the answer broke."""
         ...
@@ -122,6 +126,10 @@ class Verdicts(Protocol):
 
     def candidate_failed(self, generation: int, reason: str) -> None:
         """It did not."""
+        ...
+
+    def candidate_late(self, generation: int, reason: str) -> None:
+        """It has failed, and is at it still: `candidate_abandoned` follows."""
         ...
 
     def candidate_abandoned(self, generation: int) -> None:

@@ -361,6 +361,36 @@ async def test_a_candidate_for_which_there_is_no_socket_has_not_failed(
         assert capsys.readouterr().err.count('"worker.no_sockets"') == 1
 
 
+async def test_a_candidate_with_no_connection_free_has_not_failed_and_who_hangs_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beyond `max_connections` it was not asked: the baseline answers, as for want of room, and the log says of what.
+    Who fills it by hanging fails by its own deadline.
+    """
+    async with RawUpstream(hello) as frontier, RawUpstream(never) as student:
+        served = two(frontier, student, STUDENT)
+        upstreams = [msgspec.structs.replace(each, max_connections=1) for each in served.upstreams]
+        served = msgspec.structs.replace(served, upstreams=(served.upstreams[0], *upstreams[1:]))
+        async with a_house(tmp_path, served) as house:
+            await accept(house)
+            hung = house.ask(post(CHAT))
+            await until(lambda: len(student.calls) == 1)
+            wires = [house.ask(post(CHAT)) for _ in range(3)]
+            await until(lambda: all(b"hello" in wire.out for wire in wires))
+            rows = [row.meta for row in house.rows()[-3:]]
+            assert [(row.why, row.reason, row.variant) for row in rows] == [("busy", "saturated", "baseline")] * 3
+            assert [tries(row) for row in house.rows()[-3:]] == [[("baseline", "openai", None)]] * 3
+            live = house.worker.live
+            assert (live[INDEX["candidate_errors"]], live[INDEX["fallbacks"]], len(student.calls)) == (0, 3, 1)
+            house.pass_time(120)
+            await until(lambda: b"hello" in hung.out)
+            row = house.rows()[-1]
+            assert (row.meta.why, row.meta.reason, live[INDEX["candidate_errors"]]) == ("fallback", "total_timeout", 1)
+            told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+            full = [(line["upstream"], line["requests"], line["max_connections"]) for line in told]
+            assert full == [("vllm", 3, 1)]
+
+
 @pytest.mark.parametrize(("stream", "limit_s"), [(b"true", 10), (b"false", 120)])
 async def test_a_candidate_that_hangs_is_waited_for_as_long_as_its_route_says(
     tmp_path: Path, stream: bytes, limit_s: int
