@@ -17,6 +17,7 @@ import msgspec
 
 from gateway.proxy.ports import Asker, Verdicts
 from gateway.rewrite.answer import StreamAdapter, adapt_whole, is_empty
+from gateway.rewrite.embeddings import LONG_ANSWER
 from gateway.rewrite.problem import classify
 from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import NOT_ASKED, Failure
@@ -27,7 +28,7 @@ from policies.routing import CandidateLimits, Route, Variant
 from records.exchange import Attempt
 
 WHOLE_BYTES: Final = 32 * 1024 * 1024
-"""A whole answer that is longer is no answer."""
+"""A whole answer that is longer is no answer: no words fill it. Vectors may, and there it is a limit of ours."""
 PROBLEM_BYTES: Final = 64 * 1024
 LAST_WORDS_S: Final = 2.0
 """Behind a stream's last word come its usage and [DONE], at once or not at all: an app is not kept waiting for them."""
@@ -49,7 +50,7 @@ class CandidateRelay:
     __slots__ = (
         "_adapted", "_adapter", "_answer_s", "_app", "_committed", "_destination", "_done", "_first_s",
         "_generation", "_head_s", "_is_paced", "_is_slow", "_late", "_limits", "_reply", "_sending", "_silent",
-        "_started_s", "_total_s", "_variant", "_verdicts", "_whole", "_whole_bytes", "due_s",
+        "_started_s", "_thought_s", "_total_s", "_variant", "_verdicts", "_whole", "_whole_bytes", "due_s",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +85,8 @@ class CandidateRelay:
             self._total_s = min(self._total_s, variant.total_s)
         self._answer_s, self._late = _longest_wait(limits, variant, stream=adapted.asked.stream)
         """How long the app may wait for the first byte, and the word for what takes longer."""
+        self._thought_s = -_NEVER
+        """When it last said something that the app is not shown."""
         self._silent = "timeout"
         """The word for a stream that has begun and falls silent for too long."""
         self.due_s = self._started_s + min(self._answer_s, limits.connect_s)
@@ -119,6 +122,10 @@ class CandidateRelay:
             self._fail("connect_timeout")
         else:
             self.due_s = self._started_s + self._answer_s
+
+    def thinks_until_s(self) -> float:
+        """Until when a stream that is silent for the app may still be at work, by what it said last."""
+        return self._thought_s + self._limits.between_tokens_s
 
     def give_up(self) -> bool:
         """The app's own deadline has passed. True: nothing had come, and the app gets our error; else it breaks off."""
@@ -190,7 +197,8 @@ class CandidateRelay:
         elif self._adapter is not None:
             self._stream(self._adapter, data, ended=ended)
         elif not self._gather(data, limit=WHOLE_BYTES):
-            self._fail("too_large")
+            is_plain = self._adapted.asked.surface == "embeddings"  # the baseline's may be as long, and pass
+            self._fail(LONG_ANSWER if is_plain else "too_large", capability=is_plain)
         elif ended:
             self._answer_whole()
 
@@ -219,7 +227,12 @@ class CandidateRelay:
         self._succeed(out, is_empty=is_empty(out, self._adapted.asked))
 
     def _stream(self, adapter: StreamAdapter, data: bytes, *, ended: bool) -> None:
+        said_bytes = adapter.said_bytes
         out = adapter.feed(data) if data else b""
+        if not out and adapter.said_bytes > said_bytes and self._silent == "between_tokens_timeout":
+            self._thought_s = (
+                self._verdicts.now()
+            )  # thoughts are no silence of ours to end; the app's own patience holds
         if ended and adapter.failure is None and not adapter.done:
             out += adapter.end()
         if adapter.failure is not None:

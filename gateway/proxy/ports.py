@@ -35,6 +35,10 @@ class Relay(Protocol):
         """Look at its limits."""
         ...
 
+    def thinks_until_s(self) -> float:
+        """Until when it may still be at work although the app is shown nothing."""
+        ...
+
     def give_up(self) -> bool:
         """The app's own deadline has passed. True: nothing had come, and the app gets our error; else it breaks off."""
         ...

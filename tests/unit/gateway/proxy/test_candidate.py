@@ -139,14 +139,20 @@ class Held:
 
 
 def asked(
-    *, stream: bool, limits: CandidateLimits = LIMITS, connects: bool = True, **fields: Any
+    *,
+    stream: bool,
+    limits: CandidateLimits = LIMITS,
+    connects: bool = True,
+    path: str = "/v1/chat/completions",
+    body: bytes = b"",
+    **fields: Any,
 ) -> tuple[CandidateRelay, App]:
     """A relay that has been started."""
-    body = json.dumps({"model": "gpt-4o", "messages": [], "stream": stream}).encode()
+    body = body or json.dumps({"model": "gpt-4o", "messages": [], "stream": stream}).encode()
     variant = Variant("vllm", **fields)
-    adapted = adapt_request(body, "/v1/chat/completions", variant, kind="vllm")
+    adapted = adapt_request(body, path, variant, kind="vllm")
     assert isinstance(adapted, Adapted)
-    app = App(connects=connects)
+    app = App(path=path, connects=connects)
     route = Route("r", Variant("openai"), candidate=variant, limits=limits)
     relay = CandidateRelay(app, app, VLLM, route=route, adapted=adapted, generation=GENERATION)
     relay.start()
@@ -308,6 +314,13 @@ async def test_a_whole_answer_has_a_bound() -> None:
     relay, app = asked(stream=False)
     answers(relay, b" " * WHOLE_BYTES, b" ", ended=False)
     assert app.told == ["ill", "fall back: too_large"]
+
+
+async def test_vectors_longer_than_we_hold_are_no_failure() -> None:
+    """The baseline's would pass: that they do not fit is a limit of ours."""
+    relay, app = asked(stream=False, path="/v1/embeddings", body=b'{"model":"e","input":"hi"}')
+    answers(relay, b" " * WHOLE_BYTES, b" ", ended=False)
+    assert app.told == ["unknown", "fall back: long_answer"]
 
 
 async def test_after_the_first_token_a_failure_is_told_and_nothing_goes_on() -> None:

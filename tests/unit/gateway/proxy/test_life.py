@@ -468,6 +468,37 @@ async def test_an_app_that_was_kept_waiting_opens_the_breaker(tmp_path: Path) ->
         assert [live[INDEX[name]] for name in ("breaker_opened", "breakers_open", "fallbacks")] == [1, 1, 1]
 
 
+async def test_a_stream_that_thinks_is_not_silent(tmp_path: Path) -> None:
+    """Thoughts that the app is not shown may take longer than the limit between two tokens; silence may not."""
+    steps: asyncio.Queue[bytes] = asyncio.Queue()
+    thought = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm, "},"finish_reason":null}]}\n\n'
+
+    async def thinks(call: Call) -> None:
+        await call.send(SSE_HEAD)
+        while piece := await steps.get():
+            await call.send(chunk(piece))
+
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(thinks) as student,
+        a_house(tmp_path, two(frontier, student, STUDENT)) as house,
+    ):
+        await accept(house)
+        wire = house.ask(post(CHAT[:-1] + b',"stream":true}'))
+        steps.put_nowait(event("hi"))
+        await until(lambda: b"hi" in wire.out)
+        (life,) = house.worker._lives
+        for _ in range(10):
+            steps.put_nowait(thought)
+            heard_s = life._relay.thinks_until_s()
+            await until(lambda heard_s=heard_s: life._relay.thinks_until_s() > heard_s)
+            house.pass_time(14)
+            assert not wire.closing
+        house.pass_time(17)
+        assert wire.closing
+        assert tries(house.rows()[-1]) == [("candidate", "vllm", "between_tokens_timeout")]
+
+
 async def test_a_stream_that_falls_silent_is_broken_off_as_the_candidates_failure(tmp_path: Path) -> None:
     """Between two tokens no app waits longer than the limit, however long it would."""
 
