@@ -140,7 +140,7 @@ class ChatStream:
                 _introduce(turn, progress)
         elif choice.text:
             self.begun = progress.spoke = says = True
-            self.said_bytes += _text_bytes(choice.text)
+            self.said_bytes += len(choice.text) if choice.text.isascii() else 3 * len(choice.text)
         if choice.finish_reason is not None:
             self.begun = progress.finished = True
             self.is_said = self._asked.surface == "chat" and self._is_finished()
@@ -165,6 +165,8 @@ class ChatStream:
                 self.begun = self.begun or not blank or not self._asked.tools
         if turn.refusal or turn.audio is not UNSET or turn.function_call is not UNSET:
             self.begun = progress.spoke = says = True
+            self.said_bytes += sum(len(bytes(raw)) for raw in (turn.audio, turn.function_call) if raw is not UNSET)
+            self.said_bytes += len(turn.refusal or "")
         return says
 
     def _is_finished(self) -> bool:
@@ -261,24 +263,16 @@ def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:
 
 
 def _said_bytes(turn: WireMessage) -> int:
-    """How much a delta says, thoughts that the app is not shown included: it is a measure of how fast, not of what."""
-    said = _text_bytes(turn.content) + _text_bytes(turn.reasoning_content or turn.reasoning)
-    for call in turn.tool_calls or ():
-        if isinstance(call.function, Function):
-            said += _text_bytes(call.function.arguments)
-    if turn.refusal or turn.audio is not UNSET or turn.function_call is not UNSET:
-        said += _text_bytes(turn.refusal) + _raw_bytes(turn.audio) + _raw_bytes(turn.function_call)
+    """How much a delta says, thoughts that the app is not shown included: a measure of how fast, not of what."""
+    text = turn.content or turn.reasoning_content or turn.reasoning
+    said = len(text) if isinstance(text, str) else 0
+    if said and isinstance(text, str) and not text.isascii():
+        said *= 3
+    if turn.tool_calls:
+        for call in turn.tool_calls:
+            if isinstance(call.function, Function) and call.function.arguments:
+                said += len(call.function.arguments)
     return said
-
-
-def _text_bytes(text: str | UnsetType | None) -> int:
-    if not isinstance(text, str):
-        return 0
-    return len(text) if text.isascii() else 3 * len(text)
-
-
-def _raw_bytes(raw: msgspec.Raw | UnsetType) -> int:
-    return 0 if raw is UNSET else len(bytes(raw))
 
 
 def _finish_choice(choice: Choice, asked: AnswerShape, answer: ChatAnswer) -> None:

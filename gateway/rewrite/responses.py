@@ -93,7 +93,7 @@ class ResponseStream:
         self.done = event.type in _ENDS
         self.begun = self.begun or event.type not in _SILENT
         if event.delta is not UNSET:
-            self.said_bytes += len(bytes(event.delta))
+            self.said_bytes += len(event.delta)
         self._worded = self._worded or not (self.done or event.type in _SILENT)
         return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
 

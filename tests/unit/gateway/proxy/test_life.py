@@ -15,7 +15,7 @@ from gateway.proxy.life import BUFFERED_BYTES, GRACE_S, Life
 from gateway.transport.limits import Limits
 from policies.routing import PPM, Breaker, CandidateLimits, Capture, Key, Match, Route, Table, Upstream, Variant
 from records.exchange import Exchange
-from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
+from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, STOP, Call, RawUpstream, answer, chunk, event
 from tests.rooms.gateway_process import PEPPER
 from tests.rooms.house import House, a_house, post, send, table
 from tests.rooms.no_files import no_files_left
@@ -466,6 +466,39 @@ async def test_an_app_that_was_kept_waiting_opens_the_breaker(tmp_path: Path) ->
         house.pass_time(1)
         live = house.worker.live
         assert [live[INDEX[name]] for name in ("breaker_opened", "breakers_open", "fallbacks")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_stream_that_drips_is_charged_while_the_app_waits(tmp_path: Path, *, reads: bool) -> None:
+    """It goes on, and its row says so when it is over; where the app took no more, the pace is no fault."""
+    steps: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def drips(call: Call) -> None:
+        await call.send(SSE_HEAD)
+        while piece := await steps.get():
+            await call.send(chunk(piece))
+
+    limits = CandidateLimits(patience_stream_s=6.0, patience_byte_s=0.0625)
+    route = msgspec.structs.replace(STUDENT, limits=limits)
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(drips) as student,
+        a_house(tmp_path, two(frontier, student, route)) as house,
+    ):
+        await accept(house)
+        wire = house.ask(post(CHAT[:-1] + b',"stream":true}'))
+        steps.put_nowait(event("hi"))
+        await until(lambda: b"hi" in wire.out)
+        if not reads:
+            wire.protocol.pause_writing()
+            wire.protocol.resume_writing()
+        house.pass_time(7)
+        errors = house.worker.live[INDEX["candidate_errors"]]
+        steps.put_nowait(event(" bye") + STOP + DONE)
+        await until(lambda: b"[DONE]" in wire.out)
+        (tried,) = house.rows()[-1].meta.attempts
+        assert (errors, tried.error) == ((1, "too_slow") if reads else (0, None))
+        assert house.worker.live[INDEX["candidate_errors"]] == errors
 
 
 async def test_a_stream_that_thinks_is_not_silent(tmp_path: Path) -> None:

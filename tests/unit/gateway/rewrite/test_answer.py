@@ -825,7 +825,7 @@ def test_an_odd_response_is_a_response():
     [
         ("chat", [chunk({"content": "Hello"}), chunk({"content": " you"})], 9),
         ("chat", [chunk({"content": "\u4f60\u597d"})], 6),
-        ("chat", [chunk({"reasoning": "hm"}), chunk({"reasoning_content": "hm", "content": "Hi"})], 6),
+        ("chat", [chunk({"reasoning": "hm"}), chunk({"reasoning_content": "hm", "content": "Hi"})], 4),
         ("chat", [chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]})], 2),
         ("chat", [chunk({"refusal": "no"})], 2),
         ("chat", [chunk({"audio": {"data": "QUJD"}})], len('{"data": "QUJD"}')),
