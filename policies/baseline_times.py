@@ -27,6 +27,11 @@ TRIAL_S = 30.0
 """A suspended candidate is waited for at least so long: what is late in the background is slow, and has not failed."""
 FLOOR_S = 2.0
 """No limit is shorter, however fast the baseline is, but for a policy's own."""
+SENT_BYTES = 64
+"""Of a stream, to the app for one byte of what it says: a token of four or five bytes in an event of three hundred."""
+SLOWEST_BYTE_S = 1 / 16
+"""A stream that says a byte in less is never too slow, however fast the baseline is: three or four tokens a second, and
+a reader takes five."""
 
 
 @dataclass(slots=True)
@@ -36,19 +41,23 @@ class BaselineTimes:
     first_tokens: Histogram = field(default_factory=Histogram)
     """Of streams."""
     stream_totals: Histogram = field(default_factory=Histogram)
+    stream_paces: Histogram = field(default_factory=Histogram)
+    """Seconds that 1,024 bytes of a stream took on average, from the first byte to the last."""
     wholes: Histogram = field(default_factory=Histogram)
 
-    def observe(self, first_s: float, total_s: float, *, is_stream: bool) -> None:
-        """Add one good answer."""
+    def observe(self, first_s: float, total_s: float, *, is_stream: bool, sent_bytes: int = 0) -> None:
+        """Add one good answer. `sent_bytes`: of its body; 0: not known."""
         if is_stream:
             _count(self.first_tokens, first_s)
             _count(self.stream_totals, total_s)
+            if sent_bytes:
+                _count(self.stream_paces, (total_s - first_s) * 1024 / sent_bytes)
         else:
             _count(self.wholes, total_s)
 
     def p99(self) -> BaselineP99:
         """The slowest hundredth of each, where enough is known."""
-        kinds = (self.first_tokens, self.wholes, self.stream_totals)
+        kinds = (self.first_tokens, self.wholes, self.stream_totals, self.stream_paces)
         return BaselineP99(*(_quantile((kind,), 0.99, LEAST) for kind in kinds))
 
     def quantile(self, measure: str, p: float, least: int) -> float | None:
@@ -62,6 +71,9 @@ def limits(candidate: Variant, known: BaselineP99) -> CandidateLimits:
 
     A policy's `first_byte` holds for the first token of a stream and, where nothing is streamed, for the whole answer:
     there is no earlier byte of it that an app could use. `total` holds for whole answers and for streams.
+
+    A stream that has begun is not cut off for being slow, but it has failed where it lasts longer than the baseline's
+    and says what it says far slower: a long answer at a pace that can be read never has.
     """
     plain = CandidateLimits()
     first_token_s = _allowed(known.first_token_s, plain.first_token_s)
@@ -72,6 +84,8 @@ def limits(candidate: Variant, known: BaselineP99) -> CandidateLimits:
         stream_s=_least(_stream_s(known.stream_s, plain.stream_s), candidate.total_s),
         patience_first_token_s=known.first_token_s,
         patience_whole_s=known.whole_s,
+        patience_stream_s=None if known.stream_s is None else _allowed(known.stream_s, 0.0),
+        patience_byte_s=None if known.kib_s is None else _byte_s(known.kib_s),
     )
 
 
@@ -95,6 +109,10 @@ def _allowed(p99_s: float | None, otherwise_s: float) -> float:
 
 def _stream_s(p99_s: float | None, otherwise_s: float) -> float:
     return otherwise_s if p99_s is None else round(max(STREAM_FLOOR_S, STREAM_SLOWER * p99_s), 3)
+
+
+def _byte_s(kib_s: float) -> float:
+    return round(max(SLOWEST_BYTE_S, STREAM_SLOWER * kib_s * SENT_BYTES / 1024), 4)
 
 
 def _least(limit_s: float, *said: float | None) -> float:

@@ -46,7 +46,8 @@ class AssignedOutcome(StrEnum):
     FAILED = "failed"
     """It, its breaker, a deadline of ours, or an app that waited for longer than the baseline ever makes it."""
     BUSY = "busy"
-    """It had too many requests in flight: it lacks room, and nothing says that it is ill."""
+    """It had too many requests in flight, or all its connections in use: it lacks room, and nothing says that it is
+    ill. Where that is so of most, it is too slow for its traffic (`_why`)."""
     LEFT = "left"
     """The app hung up before the first byte, and nobody knows yet how long apps are used to wait."""
 
@@ -70,6 +71,8 @@ class ServiceReport(msgspec.Struct, frozen=True, array_like=True):
     is_stream: bool = False
     is_empty: bool = False
     """What the candidate answered had neither words nor calls in it."""
+    sent_bytes: int = 0
+    """Of the baseline's own good answers: of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,8 @@ def _why(found: Liveness, at: float, arl: float, most_empty: float) -> str:
     whole = found.minutes[:-1]  # the latest is not over
     if len(whole) == 2 and all(each.assigned >= ENOUGH and 2 * each.answered < each.assigned for each in whole):
         assigned, answered = (sum(counts) for counts in zip(*((m.assigned, m.answered) for m in whole), strict=True))
-        return f"the candidate answered {answered} of {assigned} requests assigned to it in two minutes"
+        told = f"the candidate answered {answered} of {assigned} requests assigned to it in two minutes"
+        return f"{told}{_words(found.last)}"
     return ""
 
 

@@ -146,6 +146,11 @@ class CandidateLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     not known yet."""
     patience_whole_s: float | None = None
     """The same, of whole answers."""
+    patience_stream_s: float | None = None
+    """How long a stream that has begun may last at whatever pace: beyond what the baseline's last. None: not known."""
+    patience_byte_s: float | None = None
+    """Longest that a byte of what a stream says may take, on average: one that has lasted for longer than both has
+    failed. None: not known yet."""
     in_flight_ratio: float = 0.25
     """Share of a worker's `in_flight` that this route's candidate may hold; above it the baseline answers."""
 

@@ -441,6 +441,8 @@ class BaselineP99:
     """Of answers that are not streamed: from arrival to the last byte."""
     stream_s: float | None = None
     """Of streams: from arrival to the last byte."""
+    kib_s: float | None = None
+    """Of streams: 1,024 bytes on their way to the app, on average from the first byte to the last."""
 
     def followed(self, measured: "BaselineP99") -> "BaselineP99":
         """What to go by from now on."""
@@ -448,6 +450,7 @@ class BaselineP99:
             _followed(self.first_token_s, measured.first_token_s),
             _followed(self.whole_s, measured.whole_s),
             _followed(self.stream_s, measured.stream_s),
+            _followed(self.kib_s, measured.kib_s),
         )
 
 

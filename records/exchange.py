@@ -20,7 +20,7 @@ Why = Literal[
     "reverify",  # it has; this one asks again
     "fallback",  # the candidate failed before its first byte
     "breaker",  # the worker's breaker is open
-    "busy",  # the candidate has as many requests of this route in flight as it may, or we have no socket for another
+    "busy",  # no room to ask it in: as many requests in flight or connections as there may be, or no socket left
     "killed",  # the kill file exists
     "lease",  # the routing table's lease ran out
     "observe",  # the policy's mode decides but does not move

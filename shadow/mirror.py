@@ -31,7 +31,7 @@ from shadow.compare.pair import AppRequest, ModelAnswer, Pair
 from shadow.lanes import Drawn
 from shadow.patience import ASK_S, PATIENCE_S, age_s
 from shadow.plan import ShadowRoute
-from shadow.ports import DEADLINES, NO_SOCKET, NOT_READY, UNFIT, Model, ModelCall, ModelReply
+from shadow.ports import DEADLINES, LONG_ANSWER, NO_SOCKET, NOT_READY, SATURATED, UNFIT, Model, ModelCall, ModelReply
 from shadow.repeats import Repeats
 from shadow.score_pair import Comparing
 from shadow.siblings import Siblings
@@ -43,8 +43,8 @@ KEY_REFUSED = "key_refused"
 """A call's error where its upstream said 401 or 403."""
 NOT_FOUND = "not_found"
 """A call's error where its upstream does not know what it has known, or knows nothing at all."""
-_SKIPS = frozenset({UNFIT, NO_SOCKET, NOT_READY, NO_PATH})
-"""Errors that say nothing of who was to be asked: it was not."""
+_SKIPS = frozenset({UNFIT, NO_SOCKET, SATURATED, LONG_ANSWER, NOT_READY, NO_PATH})
+"""Errors that say nothing of who was to be asked: it was not, or has said more than we read."""
 
 
 def refusal(drawn: Drawn) -> str:

@@ -30,7 +30,8 @@ from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
 from records.exchange import Meta
-from shadow.sampling import asked_candidate, is_assigned, is_candidates, is_told, left, speaks
+from shadow.ports import NO_SOCKET
+from shadow.sampling import TOO_SLOW, asked_candidate, is_assigned, is_candidates, is_told, left, speaks
 
 BEHIND = "behind"
 """Why a call is dropped that was too old when the shadow read its exchange."""
@@ -94,15 +95,19 @@ def service_of(meta: Meta) -> ServiceReport | None:
     if failed or meta.why == "fallback" or meta.first_byte_s is None:
         return told
     is_stream = b"text/event-stream" in meta.response_head.lower()
-    return msgspec.structs.replace(told, first_s=meta.first_byte_s, total_s=meta.total_s, is_stream=is_stream)
+    return msgspec.structs.replace(
+        told, first_s=meta.first_byte_s, total_s=meta.total_s, is_stream=is_stream, sent_bytes=meta.response_bytes
+    )
 
 
 def _service(meta: Meta) -> tuple[AssignedOutcome | None, str]:
     """What the candidate did with a request of its own, and how it failed."""
     if meta.why == "breaker":
         return AssignedOutcome.FAILED, "breaker"
+    if meta.why == "busy" and meta.reason == NO_SOCKET:
+        return None, ""  # nothing of ours was left to ask with: it says nothing of whom
     if meta.why == "busy":
-        return AssignedOutcome.BUSY, "busy"
+        return AssignedOutcome.BUSY, meta.reason or "busy"
     if meta.why == "fallback":
         return AssignedOutcome.FAILED, meta.reason
     asked = asked_candidate(meta)
@@ -113,7 +118,7 @@ def _service(meta: Meta) -> tuple[AssignedOutcome | None, str]:
         if meta.outcome != "app_gone":
             return None, ""
         return (AssignedOutcome.ANSWERED, "") if meta.first_byte_s is not None else (AssignedOutcome.LEFT, "app_gone")
-    if meta.outcome == "complete" and meta.status < 400:
+    if meta.outcome == "complete" and meta.status < 400 and error != TOO_SLOW:
         return AssignedOutcome.ANSWERED, ""
     return AssignedOutcome.FAILED, error
 

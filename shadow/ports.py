@@ -13,6 +13,10 @@ UNFIT = "unfit"
 """Said of a request that the variant must not be asked."""
 NO_SOCKET = "no_socket"
 """Said where the system had no socket left for the call."""
+SATURATED = "saturated"
+"""Said where as many connections as may be were in use."""
+LONG_ANSWER = "long_answer"
+"""Said of vectors that are longer than we read: no failure of whom they came from."""
 NOT_READY = "not_ready"
 """Said of an upstream that is not defined, or whose certificates cannot be read."""
 
@@ -45,8 +49,8 @@ class ModelReply:
     """Streams put together into one JSON answer."""
     error: str = ""
     """A word of a closed list where there is no whole answer: `unreachable`, `broken`, `total_timeout`, … The words of
-    `transport.failure` and `rewrite.problem`, those of `DEADLINES`, `UNFIT`, `NO_SOCKET`, `NOT_READY`, and `NO_PATH`
-    where the server says that it has no such endpoint."""
+    `transport.failure` and `rewrite.problem`, those of `DEADLINES`, `UNFIT`, `NO_SOCKET`, `SATURATED`, `LONG_ANSWER`,
+    `NOT_READY`, and `NO_PATH` where the server says that it has no such endpoint."""
     first_byte_s: float | None = None
     """Of a stream: to its first token."""
     total_s: float = 0.0

@@ -85,6 +85,7 @@ EVENTS = {
     "table.taken": "Nothing: a worker can read the routing table again.",
     "tls.not_renewed": _CERTIFICATE,
     "tls.renewed": "Nothing: the data port shows its new certificate.",
+    "upstream.full": "Raise `upstreams.NAME.max_connections` if it can answer more at once, or give it more servers. Until then the baseline answers in a candidate's stead (`busy`, reason `saturated`: it is not charged), and requests to a baseline fail with 503 `upstream_saturated`.",
     "upstream.no_background_key": "Correct the key file that `reason` names, and reload. Until then nothing is asked in the background there.",
     "upstream.not_ready": "Correct the key or certificate file that `reason` names; it is read again at once. Meanwhile its last content is used, or the upstream is not asked.",
     "upstream.ready": "Nothing: the upstream's key and certificate can be read again.",

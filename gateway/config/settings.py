@@ -155,7 +155,8 @@ class Upstream(_Section):
     """Longest time that an unused connection is kept; set it below the server's own time. Unset: `2s` to an
     engine, `50s` to others."""
     max_connections: int = Field(default=1024, ge=1)
-    """Most connections of one worker."""
+    """Most connections of one worker. With all in use the baseline answers for a candidate, which is not charged for
+    it; of a baseline apps get 503 `upstream_saturated`."""
     warm: WarmSettings | None = None
     """For servers that scale: what has to answer before a candidate's weight rises. Unset: nothing is waited for."""
 

@@ -6,7 +6,8 @@ Rules:
 2. From the first token on the answer is the candidate's. If it breaks, the app is told so and its connection ends:
    no second model goes on where the first one stopped.
 3. It is waited for no longer than the route's limits and its policy say, to `worker.tick`'s resolution: whoever passes
-   one, or keeps an app waiting until it leaves, has failed.
+   one, or keeps an app waiting until it leaves, has failed. So has a stream that drips: one that has lasted longer than
+   the baseline's and says what it says far slower. It is not cut off for that.
 4. What the candidate is sent is a request of our own: no credential, cookie or header of the app's but its trace.
 """
 
@@ -16,9 +17,10 @@ import msgspec
 
 from gateway.proxy.ports import Asker, Verdicts
 from gateway.rewrite.answer import StreamAdapter, adapt_whole, is_empty
+from gateway.rewrite.embeddings import LONG_ANSWER
 from gateway.rewrite.problem import classify
 from gateway.rewrite.shapes import Adapted
-from gateway.transport.failure import Failure
+from gateway.transport.failure import NOT_ASKED, Failure
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.upstreams import Destination
 from policies.candidate_paths import NO_PATH
@@ -26,12 +28,16 @@ from policies.routing import CandidateLimits, Route, Variant
 from records.exchange import Attempt
 
 WHOLE_BYTES: Final = 32 * 1024 * 1024
-"""A whole answer that is longer is no answer."""
+"""A whole answer that is longer is no answer: no words fill it. Vectors may, and there it is a limit of ours."""
 PROBLEM_BYTES: Final = 64 * 1024
 LAST_WORDS_S: Final = 2.0
 """Behind a stream's last word come its usage and [DONE], at once or not at all: an app is not kept waiting for them."""
 GONE_SLACK_S: Final = 0.25
 """An app whose own limit is ours leaves a moment before we see that ours has passed."""
+SILENCE_S: Final = 2.0
+"""No shorter silence within a stream is what an app leaves for, however soon the baseline's first tokens come."""
+TOO_SLOW: Final = "too_slow"
+"""The word for a stream that drips."""
 _NEVER: Final = float("inf")
 _HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nopenai-processing-ms: %%d\r\nopenai-version: 2020-10-01\r\n"
 _WHOLE_HEAD: Final = _HEAD % b"application/json" + b"content-length: %d"
@@ -42,9 +48,9 @@ class CandidateRelay:
     """One candidate's answer to one request."""
 
     __slots__ = (
-        "_adapted", "_adapter", "_answer_s", "_app", "_committed", "_destination", "_done", "_first_s", "_generation",
-        "_head_s", "_late", "_limits", "_reply", "_sending", "_silent", "_started_s", "_total_s", "_variant",
-        "_verdicts", "_whole", "_whole_bytes", "due_s",
+        "_adapted", "_adapter", "_answer_s", "_app", "_committed", "_destination", "_done", "_first_s",
+        "_generation", "_head_s", "_is_paced", "_is_slow", "_late", "_limits", "_reply", "_sending", "_silent",
+        "_started_s", "_thought_s", "_total_s", "_variant", "_verdicts", "_whole", "_whole_bytes", "due_s",
     )  # fmt: skip
 
     def __init__(
@@ -69,12 +75,18 @@ class CandidateRelay:
         self._head_s: float | None = None
         self._first_s: float | None = None
         self._limits = limits
+        self._is_paced = self._adapter is not None
+        """How fast it comes is the candidate's doing."""
+        self._is_slow = False
+        """The candidate was charged with a stream that drips; the verdict is told, and its room is still taken."""
         self._generation = generation
         self._total_s = limits.stream_s if adapted.asked.stream else _NEVER
         if variant.total_s is not None:
             self._total_s = min(self._total_s, variant.total_s)
         self._answer_s, self._late = _longest_wait(limits, variant, stream=adapted.asked.stream)
         """How long the app may wait for the first byte, and the word for what takes longer."""
+        self._thought_s = -_NEVER
+        """When it last said something that the app is not shown."""
         self._silent = "timeout"
         """The word for a stream that has begun and falls silent for too long."""
         self.due_s = self._started_s + min(self._answer_s, limits.connect_s)
@@ -98,7 +110,10 @@ class CandidateRelay:
         if waited_s >= self._total_s:
             self._fail("total_timeout")
         elif self._committed:
-            self.due_s = self._started_s + self._total_s
+            if now >= self._slow_from_s():
+                self._is_slow = True
+                self._verdicts.candidate_late(self._generation, TOO_SLOW)
+            self.due_s = min(self._started_s + self._total_s, self._slow_from_s())
             if self._adapter is not None and self._adapter.is_said:
                 self._end_stream(self._adapter, "between_tokens_timeout")
         elif waited_s >= self._answer_s:
@@ -108,13 +123,17 @@ class CandidateRelay:
         else:
             self.due_s = self._started_s + self._answer_s
 
+    def thinks_until_s(self) -> float:
+        """Until when a stream that is silent for the app may still be at work, by what it said last."""
+        return self._thought_s + self._limits.between_tokens_s
+
     def give_up(self) -> bool:
         """The app's own deadline has passed. True: nothing had come, and the app gets our error; else it breaks off."""
         if self._committed:
             self._fail(self._silent)
             return False
         if self._end():
-            self._verdicts.candidate_failed(self._generation, "timeout")
+            self._tell_failed("timeout")
         return True
 
     def app_gone(self, silent_s: float) -> str:
@@ -122,19 +141,24 @@ class CandidateRelay:
 
         One that had waited for longer than the limit, or than the baseline lets it wait, gave the candidate up.
         """
-        limits, patience_s = self._limits, self._limits.patience_first_token_s
+        now, limits = self._verdicts.now(), self._limits
         if self._committed:
-            limit_s = min(limits.between_tokens_s, limits.first_token_s)
+            waited_s, limit_s = silent_s, min(limits.between_tokens_s, limits.first_token_s)
+            patience_s = _at_least(SILENCE_S, limits.patience_first_token_s)
         else:
-            silent_s, limit_s = self._verdicts.now() - self._started_s, self._answer_s
-            if self._adapter is None:
-                patience_s = limits.patience_whole_s
-        if silent_s + GONE_SLACK_S < (limit_s if patience_s is None else min(limit_s, patience_s)):
+            waited_s, limit_s = now - self._started_s, self._answer_s
+            patience_s = limits.patience_whole_s if self._adapter is None else limits.patience_first_token_s
+        is_late = waited_s + GONE_SLACK_S >= limit_s or (patience_s is not None and waited_s >= patience_s)
+        if not (is_late or self._is_slow or now >= self._slow_from_s()):
             self.cancel()
             return "app_gone"
         if self._end():
-            self._verdicts.candidate_failed(self._generation, "app_gone_waiting")
+            self._tell_failed("app_gone_waiting")
         return "app_gone_waiting"
+
+    def app_blocked(self) -> None:
+        """The app takes no more for now: from here on the pace is its own."""
+        self._is_paced = False
 
     def cancel(self) -> None:
         """The connection to the app broke: nothing was learnt."""
@@ -173,7 +197,8 @@ class CandidateRelay:
         elif self._adapter is not None:
             self._stream(self._adapter, data, ended=ended)
         elif not self._gather(data, limit=WHOLE_BYTES):
-            self._fail("too_large")
+            is_plain = self._adapted.asked.surface == "embeddings"  # the baseline's may be as long, and pass
+            self._fail(LONG_ANSWER if is_plain else "too_large", capability=is_plain)
         elif ended:
             self._answer_whole()
 
@@ -184,7 +209,7 @@ class CandidateRelay:
         if self._adapter is not None and self._adapter.is_said:
             self._end_stream(self._adapter, str(failure))
         else:
-            self._fail(str(failure), capability=failure is Failure.NO_SOCKET)  # of ours: it was not asked
+            self._fail(str(failure), capability=failure in NOT_ASKED)
 
     # The answer ---------------------------------------------------------------------------------------------------
 
@@ -202,7 +227,12 @@ class CandidateRelay:
         self._succeed(out, is_empty=is_empty(out, self._adapted.asked))
 
     def _stream(self, adapter: StreamAdapter, data: bytes, *, ended: bool) -> None:
+        said_bytes = adapter.said_bytes
         out = adapter.feed(data) if data else b""
+        if not out and adapter.said_bytes > said_bytes and self._silent == "between_tokens_timeout":
+            self._thought_s = (
+                self._verdicts.now()
+            )  # thoughts are no silence of ours to end; the app's own patience holds
         if ended and adapter.failure is None and not adapter.done:
             out += adapter.end()
         if adapter.failure is not None:
@@ -230,7 +260,7 @@ class CandidateRelay:
         self._committed = True
         self._first_s = self._verdicts.now()
         taken_ms = int((self._first_s - self._started_s) * 1000)
-        self.due_s = self._started_s + self._total_s
+        self.due_s = min(self._started_s + self._total_s, self._slow_from_s())
         if self._adapter is not None and self._app.limit_silence(self._limits.between_tokens_s):
             self._silent = "between_tokens_timeout"
         self._app.start_answer(Reply(200, head % (taken_ms, *told)))
@@ -240,11 +270,15 @@ class CandidateRelay:
         if self._end():
             if sending is not None:
                 sending.leave()
-            self._verdicts.candidate_succeeded(self._generation)
+            if self._is_slow:
+                self._verdicts.candidate_abandoned(self._generation)
+            else:
+                self._verdicts.candidate_succeeded(self._generation)
             self._verdicts.paths.answered(self._app.path)
             usage = self._adapter.usage if self._adapter is not None else None
             told = msgspec.json.encode(usage) if usage is not None else b""
-            self._app.candidate_answered(self.attempt(None, is_empty=is_empty), told)
+            error = TOO_SLOW if self._is_slow else None
+            self._app.candidate_answered(self.attempt(error, is_empty=is_empty), told)
             self._app.send(out, ended=True)
 
     def _fail(self, reason: str, *, capability: bool = False, out: bytes = b"") -> None:
@@ -256,7 +290,7 @@ class CandidateRelay:
         if capability:
             self._verdicts.candidate_abandoned(self._generation)  # it said that it cannot, which is not that it is ill
         else:
-            self._verdicts.candidate_failed(self._generation, reason)
+            self._tell_failed(reason)
         attempt = self.attempt(reason)
         if not self._committed:
             self._app.fall_back(attempt, reason)
@@ -264,6 +298,22 @@ class CandidateRelay:
         self._app.candidate_answered(attempt, b"")
         self._app.send(out + self._adapter.broken() if self._adapter is not None else out, ended=False)
         self._app.break_off("upstream_broken")
+
+    def _slow_from_s(self) -> float:
+        """When it will have dripped, if no more is said until then; never: its pace tells nothing, or was told of."""
+        limits, adapter, first_s = self._limits, self._adapter, self._first_s
+        if adapter is None or first_s is None or self._is_slow or not self._is_paced:
+            return _NEVER
+        if limits.patience_stream_s is None or limits.patience_byte_s is None or adapter.is_said:
+            return _NEVER
+        return first_s + max(limits.patience_stream_s, limits.patience_byte_s * adapter.said_bytes)
+
+    def _tell_failed(self, reason: str) -> None:
+        """The candidate's request is over, and it failed; of a stream that drips that was told."""
+        if self._is_slow:
+            self._verdicts.candidate_abandoned(self._generation)
+        else:
+            self._verdicts.candidate_failed(self._generation, reason)
 
     def _end(self) -> bool:
         """The verdict is told now, and once; False: it was told before."""
@@ -289,6 +339,10 @@ class CandidateRelay:
             reused=self._sending is not None and self._sending.reused,
             is_empty=is_empty,
         )
+
+
+def _at_least(least_s: float, known_s: float | None) -> float | None:
+    return None if known_s is None else max(least_s, known_s)
 
 
 def _longest_wait(limits: CandidateLimits, variant: Variant, *, stream: bool) -> tuple[float, str]:

@@ -4,7 +4,8 @@ Rules:
 1. A breaker belongs to a candidate and its settings: a table with the same keeps its state, one with others starts
    anew. Two routes to one candidate share it.
 2. In flight is limited per route, and for all candidates together: above it the baseline answers, and nobody is shed.
-3. Each admitted request is told of once: it succeeded, failed, or was abandoned.
+3. Each admitted request is told of once: it succeeded, failed, or was abandoned. Of one that fails before it is over
+   the breaker hears at once, and its room is free when it is.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ KEPT_OPEN: Final = 64
 _TOO_MUCH: Final = frozenset(
     (
         "app_gone_waiting", "between_tokens_timeout", "connect_timeout", "first_byte_timeout", "overloaded",
-        "saturated", "timeout", "total_timeout",
+        "timeout", "too_slow", "total_timeout",
     )
 )  # fmt: skip
 """Failures that say that the candidate has more to do than it can."""
@@ -110,6 +111,10 @@ class CandidateGuard:
     def candidate_failed(self, generation: int, reason: str) -> None:
         """It did not."""
         self._leave()
+        self.candidate_late(generation, reason)
+
+    def candidate_late(self, generation: int, reason: str) -> None:
+        """It has failed, and is at it still: its request is to be told of as abandoned once it is over."""
         if reason in _TOO_MUCH:
             self.bulkhead.overloaded()
         live = self._all.live

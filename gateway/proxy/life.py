@@ -26,7 +26,8 @@ from gateway.proxy.ports import Relay, WorkerPort
 from gateway.proxy.request_body import GatheredBody
 from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.stream_end import StreamEnd
-from gateway.transport.failure import Failure
+from gateway.rewrite.embeddings import LONG_ANSWER
+from gateway.transport.failure import NOT_ASKED, Failure
 from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.server import AppConnection
@@ -143,6 +144,8 @@ class Life(ExchangeState):
     def on_blocked(self) -> None:
         """The app reads slowly: so do we; and until it has caught up, silence is not the upstream's."""
         self._wait_anew()
+        if self._relay is not None:
+            self._relay.app_blocked()
         if self._sending is not None:
             self._sending.pause_reading()
 
@@ -227,17 +230,17 @@ class Life(ExchangeState):
         return True
 
     def fall_back(self, attempt: Attempt, reason: str) -> None:
-        """The candidate failed before its first token, or lacks the path: the baseline answers the same request.
+        """The candidate failed before its first token, or this is not for it: the baseline answers the same request.
 
         The app's deadline runs on, but leaves the baseline a moment.
         """
         self._relay = self._sending = None
         self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
-        if reason == Failure.NO_SOCKET:
+        if reason in NOT_ASKED:
             self.course.why = "busy"  # there was no room to ask it in, and nothing was tried
         else:
             self.course.attempts.append(attempt)
-        if reason == NO_PATH:
+        if reason in (NO_PATH, LONG_ANSWER):
             self.course.why = "ineligible"
         else:
             self.worker.fell_back()
@@ -378,6 +381,9 @@ class Life(ExchangeState):
         now, relay = self.worker.now(), self._relay
         if relay is not None and not 0 < self.deadline_s < now:
             relay.expire(now)
+            return
+        if relay is not None and relay.thinks_until_s() > now:
+            self.deadline_s = relay.thinks_until_s()
             return
         if self._sending is not None:
             self._sending.cancel()

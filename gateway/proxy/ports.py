@@ -35,12 +35,20 @@ class Relay(Protocol):
         """Look at its limits."""
         ...
 
+    def thinks_until_s(self) -> float:
+        """Until when it may still be at work although the app is shown nothing."""
+        ...
+
     def give_up(self) -> bool:
         """The app's own deadline has passed. True: nothing had come, and the app gets our error; else it breaks off."""
         ...
 
     def app_gone(self, silent_s: float) -> str:
         """The app hung up, after nothing of a begun answer had come for so long; the word for the attempt."""
+        ...
+
+    def app_blocked(self) -> None:
+        """The app takes no more of the answer for now."""
         ...
 
     def cancel(self) -> None:
@@ -122,6 +130,10 @@ class Verdicts(Protocol):
 
     def candidate_failed(self, generation: int, reason: str) -> None:
         """It did not."""
+        ...
+
+    def candidate_late(self, generation: int, reason: str) -> None:
+        """It has failed, and is at it still: `candidate_abandoned` follows."""
         ...
 
     def candidate_abandoned(self, generation: int) -> None:

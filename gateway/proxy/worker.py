@@ -346,11 +346,21 @@ class Worker(ports.WorkerPort):
         self._fenced("drop", None, life.drop)
 
     def _look_at_sockets(self, now: float) -> None:
-        """Say that the system has none left, at most once a minute."""
-        if self.client.starved and now >= self._starved_s + STARVED_EACH_S:
-            self._starved_s, requests, self.client.starved = now, self.client.starved, 0
+        """Say that the system has none left, or that an upstream has as many as it may, at most once a minute."""
+        client = self.client
+        if not (client.starved or client.full) or now < self._starved_s + STARVED_EACH_S:
+            return
+        self._starved_s = now
+        if client.starved:
+            requests, client.starved = client.starved, 0
             hint = "raise its limit of open files (LimitNOFILE, ulimit -n), or see what else uses the machine's"
             self._log.alarm("worker.no_sockets", requests=requests, hint=hint)
+        full, client.full = client.full, {}
+        for name, destination in self.serving.destinations.items():
+            if requests := full.get(destination.target, 0):
+                most = destination.target.max_connections
+                hint = "raise `upstreams.NAME.max_connections` if it can answer more at once, or add servers"
+                self._log.alarm("upstream.full", upstream=name, requests=requests, max_connections=most, hint=hint)
 
     def _look_at_journal(self) -> None:
         journal = self.journal

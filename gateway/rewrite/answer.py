@@ -68,6 +68,11 @@ class StreamAdapter:
         return self._stream.is_said
 
     @property
+    def said_bytes(self) -> int:
+        """How much was said so far: words, thoughts and calls, whether or not the app is shown them."""
+        return self._stream.said_bytes
+
+    @property
     def is_empty(self) -> bool:
         """What was said so far has neither words nor calls."""
         return self._stream.is_empty

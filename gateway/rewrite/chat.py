@@ -43,6 +43,8 @@ class ChatStream:
         """The answer has ended as it should."""
         self.failure: CandidateFailure | None = None
         self.usage: WireUsage | None = None
+        self.said_bytes = 0
+        """Of words, thoughts and calls so far, in UTF-8, about."""
         self.is_said = False
         """All of the answer is there: only the usage and [DONE] are still to come. Never so of completions: one request
         may have many."""
@@ -126,6 +128,7 @@ class ChatStream:
         turn = choice.delta
         if isinstance(turn, WireMessage):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
+            self.said_bytes += _said_bytes(turn)
             for call in turn.tool_calls or ():
                 call.index = progress.place(call)
             _trim(turn)
@@ -137,6 +140,7 @@ class ChatStream:
                 _introduce(turn, progress)
         elif choice.text:
             self.begun = progress.spoke = says = True
+            self.said_bytes += len(choice.text) if choice.text.isascii() else 3 * len(choice.text)
         if choice.finish_reason is not None:
             self.begun = progress.finished = True
             self.is_said = self._asked.surface == "chat" and self._is_finished()
@@ -161,6 +165,8 @@ class ChatStream:
                 self.begun = self.begun or not blank or not self._asked.tools
         if turn.refusal or turn.audio is not UNSET or turn.function_call is not UNSET:
             self.begun = progress.spoke = says = True
+            self.said_bytes += sum(len(bytes(raw)) for raw in (turn.audio, turn.function_call) if raw is not UNSET)
+            self.said_bytes += len(turn.refusal or "")
         return says
 
     def _is_finished(self) -> bool:
@@ -254,6 +260,19 @@ def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:
         return lax.read(data)
     except UNREADABLE:
         return None
+
+
+def _said_bytes(turn: WireMessage) -> int:
+    """How much a delta says, thoughts that the app is not shown included: a measure of how fast, not of what."""
+    text = turn.content or turn.reasoning_content or turn.reasoning
+    said = len(text) if isinstance(text, str) else 0
+    if said and isinstance(text, str) and not text.isascii():
+        said *= 3
+    if turn.tool_calls:
+        for call in turn.tool_calls:
+            if isinstance(call.function, Function) and call.function.arguments:
+                said += len(call.function.arguments)
+    return said
 
 
 def _finish_choice(choice: Choice, asked: AnswerShape, answer: ChatAnswer) -> None:

@@ -6,6 +6,7 @@ Only events that carry the whole response, or a tool call's id, are written anew
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from gateway.rewrite.call_ids import signed
 from gateway.rewrite.chat import BROKEN
@@ -45,6 +46,8 @@ class ResponseStream:
         self.failure: CandidateFailure | None = None
         self._asked = asked
         self._variant = variant
+        self.said_bytes = 0
+        """Of what its deltas say so far."""
         self.is_said = False
         """Never: its last event says all of it again."""
         self._sequence = -1
@@ -89,6 +92,8 @@ class ResponseStream:
         self._sequence = event.sequence_number if event.sequence_number is not None else self._sequence + 1
         self.done = event.type in _ENDS
         self.begun = self.begun or event.type not in _SILENT
+        if event.delta is not UNSET:
+            self.said_bytes += len(event.delta)
         self._worded = self._worded or not (self.done or event.type in _SILENT)
         return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
 

@@ -197,6 +197,8 @@ class ResponsesEvent(msgspec.Struct):
 
     type: str = ""
     sequence_number: int | None = None
+    delta: msgspec.Raw | UnsetType = UNSET
+    """A piece of what is said: words, thoughts, a call's arguments."""
 
 
 class ResponsesProblem(msgspec.Struct):

@@ -231,7 +231,7 @@ METRICS: tuple[Metric, ...] = (
         (
             "fallbacks_total",
             "counter",
-            "Answers by the baseline in a candidate's stead: it failed, or was not asked (breaker, busy).",
+            "Answers by the baseline in a candidate's stead: it failed, or was not asked (breaker, busy, …).",
             ("route", "reason"),
             (),
         ),

@@ -83,7 +83,10 @@ class Client:
         self._idle = 0
         self._left: dict[Sending, float] = {}
         self.starved = 0
-        """Requests for which the system had no socket left; whoever tells of them sets it back."""
+        """Requests for which the system had no socket left, or we have as many as we take; whoever tells of them sets
+        it back."""
+        self.full: dict[Target, int] = {}
+        """Requests for which there were as many connections as may be, by whom they were for; likewise."""
 
     @property
     def connections(self) -> int:
@@ -129,9 +132,14 @@ class Client:
     def _has_room(self, target: Target) -> bool:
         """Whether one more connection to `target` may be made; an idle one is closed for it where it takes that."""
         if len(self._open.get(target, ())) + self._connecting.get(target, 0) >= target.max_connections:
-            return self._make_room(target)
+            has_room = self._make_room(target)
+            if not has_room:
+                self.full[target] = self.full.get(target, 0) + 1
+            return has_room
         is_full = self.connections + sum(self._connecting.values()) >= self._most
-        return not is_full or self._make_room(None)
+        has_room = not is_full or self._make_room(None)
+        self.starved += not has_room
+        return has_room
 
     def _make_room(self, target: Target | None) -> bool:
         """Close the connection, to `target` or else to whomever, that has been idle for longest; False: none is."""

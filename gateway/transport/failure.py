@@ -17,7 +17,7 @@ class Failure(StrEnum):
     NO_SOCKET = "no_socket"
     """The system has no file or memory left for a socket of ours: nothing was sent, and it says nothing of whom."""
     SATURATED = "saturated"
-    """All connections to it are in use: nothing was sent."""
+    """As many connections as we make are in use, to it or to all together: nothing was sent, and it was not asked."""
     NO_ANSWER = "no_answer"
     """The connection ended after the request, before any of the answer."""
     MALFORMED = "malformed"
@@ -33,6 +33,8 @@ class Failure(StrEnum):
         return self in _NOTHING_SENT
 
 
+NOT_ASKED = (Failure.NO_SOCKET, Failure.SATURATED)
+"""A limit of ours, or of our machine, was reached: it says nothing of whom the request was for."""
 _NOTHING_SENT = frozenset(
     (
         Failure.UNREACHABLE, Failure.TLS, Failure.FORBIDDEN_ADDRESS, Failure.NOT_READY, Failure.NO_SOCKET,

@@ -34,7 +34,8 @@ class Candidate(Section):
     streamed."""
     total: Seconds | None = Field(default=None, gt=0)
     """Longest wait for the whole answer. One that is not streamed has the shorter of this and `first_byte`; a stream
-    ends, whatever stands here, within four times the baseline's p99, at least 2 minutes (10 until that is known)."""
+    ends, whatever stands here, within four times the baseline's p99, at least 2 minutes (10 until that is known). One
+    that drips has failed long before, and goes on."""
     report_model: Literal["requested", "actual"] = "requested"
     """Which model's name the candidate's answers carry."""
 

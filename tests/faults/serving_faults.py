@@ -67,6 +67,9 @@ State = Fault | Literal["dead", "black hole"]
 """A black hole: no handshake with it ends."""
 
 HANG = Fault(before="hang")
+QUICK = Fault(delay_s=0.02, gap_s=0.002)
+DRIP = Fault(gap_s=1.5)
+"""A word each 1.5 s, the first one in time: within an app's patience it comes to no end."""
 HTML = Fault(body="<html>busy</html>", content_type="text/html")
 
 
@@ -82,6 +85,8 @@ class Row:
     traffic: Traffic = "both"
     workers: int = 1
     rate: float = RATE
+    baseline: Fault = QUICK
+    """How the baseline answers: its pace."""
     candidate: str = ""
     """More of the policy's candidate."""
     more: str = ""
@@ -138,6 +143,15 @@ ROWS = (
     Row("hangs, whole answers", HANG, traffic="whole", hang_s=3.0, ends="roll_back"),
     Row("hangs, streams", HANG, traffic="stream", hang_s=3.0),
     Row("hangs within streams", Fault(cut="hang", after=3), traffic="stream", hang_s=30.0, may_break=True),
+    Row("drips within streams, apps wait 10 s", DRIP, traffic="stream", hang_s=5.0, may_break=True),
+    Row(
+        "drips, the baseline's first token takes 1.5 s",
+        DRIP,
+        traffic="stream",
+        baseline=Fault(delay_s=1.5, gap_s=0.02),
+        hang_s=6.0,
+        may_break=True,
+    ),
     Row("hangs, whole answers, first_byte 2s", HANG, traffic="whole", candidate=", first_byte: 2s", hang_s=3.0),
     Row("hangs at 25 % after a stage change", HANG, "25%", "5%, 25%, 100%", hang_s=3.0),
     Row("slow (12 s), apps wait 10 s", Fault(delay_s=12.0), more="gates: {latency: {ttft_p95: 800ms}}", hang_s=3.0),
@@ -324,9 +338,7 @@ def _site(directory: Path, row: Row) -> Iterator[Site]:
     directory.mkdir(parents=True)
     with ExitStack() as stack:
         speaker = Speaker("frontier", vllm=False)
-        frontier = stack.enter_context(
-            in_thread(FakeUpstream(speaker, require_key=False, fault=Fault(delay_s=0.02, gap_s=0.002)))
-        )
+        frontier = stack.enter_context(in_thread(FakeUpstream(speaker, require_key=False, fault=row.baseline)))
         alive = stack.enter_context(ExitStack())
         vllm = alive.enter_context(in_thread(FakeUpstream(Speaker("frontier", vllm=True), require_key=False)))
         well = stack.enter_context(in_thread(FakeUpstream(Speaker("frontier", vllm=True), require_key=False)))

@@ -68,6 +68,7 @@ class Scripted:
     sendings: list[tuple[Sending, Carried]] = field(default_factory=list[tuple[Sending, Carried]])
     connections: int = 0
     starved: int = 0
+    full: dict[Target, int] = field(default_factory=dict[Target, int])
 
     def send(self, target: Target, _: bytes, method: bytes, head: bytes, listener: Listener, *, last: bool) -> Sending:
         sending, carried = Sending(self, (target, b""), method, listener, ended=last), Carried()

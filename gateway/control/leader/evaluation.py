@@ -220,7 +220,7 @@ class Evaluation:
         is_ours = (key.candidate, key.attempt, key.watch) == (rollout.key.digest, rollout.attempt, rollout.held.watch)
         for told in service:
             if told.first_s is not None and told.total_s is not None:
-                self.baseline.observe(told.first_s, told.total_s, is_stream=told.is_stream)
+                self.baseline.observe(told.first_s, told.total_s, is_stream=told.is_stream, sent_bytes=told.sent_bytes)
             if is_ours:
                 self.liveness = self.liveness.after(
                     told, tolerance=tolerance, arl=settings.arl, patience_s=longest_s, empty_rate=empty_rate

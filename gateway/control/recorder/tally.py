@@ -92,7 +92,7 @@ class Tally(msgspec.Struct):
             self.count("fallbacks_total", (row.route, row.reason))
             self._add_waits(row)
         elif row.why in _NOT_ASKED:
-            self.count("fallbacks_total", (row.route, row.why))
+            self.count("fallbacks_total", (row.route, row.reason or row.why))
         elif row.why in ("ineligible", "slice"):
             self.count("ineligible_total", (row.route, row.reason or row.why))
         for kind in _KINDS:

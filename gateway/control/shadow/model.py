@@ -31,7 +31,7 @@ from gateway.transport.upstreams import Destination, UpstreamError, make_ready
 from policies.candidate_paths import NO_PATH
 from policies.routing import Upstream, Variant
 from records.wire import assemble, problem, usage
-from shadow.ports import NOT_READY, UNFIT, ModelCall, ModelReply
+from shadow.ports import LONG_ANSWER, NOT_READY, UNFIT, ModelCall, ModelReply
 
 ANSWER_BYTES = 8 * 1024 * 1024
 """A longer answer is none: as much of the app's own is kept."""
@@ -201,6 +201,8 @@ class _AnswerReader:
             self._shape = adapted.asked, ask.variant
         self._adapter = StreamAdapter(*self._shape) if self._shape is not None and self._shape[0].stream else None
         self._surface: assemble.Surface = assemble.surface_of(ask.path)
+        self._too_large = LONG_ANSWER if self._surface == "embeddings" else "too_large"
+        """The word for more than `ANSWER_BYTES`: no words fill it, but vectors may."""
         self._now = now
         self._pace = pace
         self._resting: asyncio.TimerHandle | None = None
@@ -232,7 +234,7 @@ class _AnswerReader:
         stated = reply.get(b"content-length") or b""
         if 200 <= reply.status < 300 and stated.isdigit() and int(stated) > ANSWER_BYTES:
             self._pace.after(ANSWER_BYTES, self._now())  # we read none of it, but our machine does
-            self.fail("too_large")
+            self.fail(self._too_large)
 
     def on_data(self, data: bytes, *, ended: bool) -> None:
         """Bytes of the answer."""
@@ -278,7 +280,7 @@ class _AnswerReader:
     def _take(self, data: bytes, limit: int) -> bool:
         self._bytes += len(data)
         if self._bytes > limit and limit == ANSWER_BYTES:
-            self.fail("too_large")
+            self.fail(self._too_large)
             return False
         self._pieces.append(data)
         return True

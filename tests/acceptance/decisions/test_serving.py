@@ -72,13 +72,20 @@ FAILURES: dict[str, Failure] = {
     "hangs within its limit": lambda _: falls_back("first_byte_timeout", 2.0),
     "hangs, apps give up": gone_waiting,
     "hangs, we give up": our_own_504,
+    "drips, apps give up": lambda _: {
+        "variant": "candidate", "outcome": "app_gone", "attempts": asked("app_gone_waiting"), "total_s": 10.0,
+    },
+    "drips, apps wait": lambda _: {"variant": "candidate", "attempts": asked("too_slow"), "total_s": 10.0},
     "breaks in the middle": lambda _: {
         "variant": "candidate", "outcome": "upstream_broken", "attempts": asked("between_tokens_timeout"),
     },
     "flaps": lambda since_s: falls_back("connect_failed") if since_s % 2 < 1 else None,
     "heals after 2 s": lambda since_s: falls_back("connect_failed") if since_s < 2 else None,
 }  # fmt: skip
-HANGS = {"hangs within its limit": 2.0, "hangs, apps give up": 10.0, "hangs, we give up": 2.0}
+HANGS = {
+    "hangs within its limit": 2.0, "hangs, apps give up": 10.0, "hangs, we give up": 2.0, "drips, apps give up": 10.0,
+    "drips, apps wait": 10.0,
+}  # fmt: skip
 
 
 @dataclass

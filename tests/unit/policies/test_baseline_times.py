@@ -26,6 +26,15 @@ def test_nothing_is_known_before_enough_was_seen() -> None:
     assert (whole.first_token_s, whole.whole_s) == (None, pytest.approx(3.0, rel=0.03))
 
 
+def test_how_fast_streams_are() -> None:
+    """Seconds for 1,024 bytes, from the first to the last, where sizes are known."""
+    found = BaselineTimes()
+    for _ in range(LEAST):
+        found.observe(1.0, 3.0, is_stream=True, sent_bytes=8 * 1024)
+    assert found.p99().kib_s == pytest.approx(0.25, rel=0.03)
+    assert times(*[1.0] * LEAST).p99().kib_s is None
+
+
 def test_a_quantile_over_both_kinds() -> None:
     """A latency gate makes no difference between streams and whole answers; neither does what arms it."""
     both = times(*[1.0] * 90)
@@ -90,6 +99,21 @@ def test_the_shortest_of_all_that_is_said(
 def test_how_long_a_stream_may_last(candidate: Variant, known: BaselineP99, stream_s: float) -> None:
     """Four times the baseline's slowest hundredth, at least two minutes, and never longer than the policy says."""
     assert limits(candidate, known).stream_s == stream_s
+
+
+@pytest.mark.parametrize(
+    ("known", "stream_s", "byte_s"),
+    [
+        (BaselineP99(), None, None),
+        (BaselineP99(stream_s=0.4, kib_s=0.02), 2.0, 0.0625),
+        (BaselineP99(stream_s=9.0, kib_s=0.25), 18.0, 0.0625),
+        (BaselineP99(stream_s=100.0, kib_s=1.0), 200.0, 0.25),
+    ],
+)
+def test_what_a_stream_may_take_that_goes_on(known: BaselineP99, stream_s: float | None, byte_s: float | None) -> None:
+    """Twice what the baseline's streams take; and for each byte that it says four times the baseline's, or 1/16 s."""
+    found = limits(PLAIN, known)
+    assert (found.patience_stream_s, found.patience_byte_s) == (stream_s, byte_s)
 
 
 def test_how_long_an_app_is_used_to_wait() -> None:

@@ -9,7 +9,7 @@ from policies.liveness import AssignedOutcome
 
 _GUARD_WORDS = {
     "breaker", "busy", "app_gone", "app_gone_waiting", "connect_timeout", "first_byte_timeout", "total_timeout",
-    "between_tokens_timeout",
+    "between_tokens_timeout", "too_slow",
 }  # fmt: skip
 
 

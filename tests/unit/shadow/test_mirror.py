@@ -200,6 +200,8 @@ async def test_a_stream_beside_a_stream():
         (ModelReply(0, b"", "unfit"), "skipped", "unfit"),
         (ModelReply(0, b"", "not_ready"), "skipped", "not_ready"),
         (ModelReply(0, b"", "no_socket"), "skipped", "no_socket"),
+        (ModelReply(0, b"", "saturated"), "skipped", "saturated"),
+        (ModelReply(200, b"", "long_answer"), "skipped", "long_answer"),
         (ModelReply(200, b'{"choices": []}'), "failed", "no_choice"),
         (ModelReply(302, b""), "failed", "status"),
     ],

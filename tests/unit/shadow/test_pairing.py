@@ -20,6 +20,7 @@ UNIT = "ab" * 8
 
 ASKED = Attempt("candidate", "vllm", error="first_byte_timeout")
 WAITED = Attempt("candidate", "vllm", error="app_gone_waiting")
+DRIPPED = Attempt("candidate", "vllm", 200, "too_slow")
 
 
 def alone(**meta: object) -> PairEvent:
@@ -286,6 +287,7 @@ BY_CANDIDATE = {"variant": "candidate", "attempts": [Attempt("candidate", "vllm"
         (BY_CANDIDATE, AssignedOutcome.ANSWERED, "", None),
         (BY_CANDIDATE | {"retry_count": 2}, AssignedOutcome.ANSWERED, "", None),
         (BY_CANDIDATE | {"outcome": "app_gone"}, AssignedOutcome.ANSWERED, "", None),
+        ({"variant": "candidate", "attempts": [DRIPPED]}, AssignedOutcome.FAILED, "too_slow", None),
         (BY_CANDIDATE | {"outcome": "app_gone", "first_byte_s": None}, AssignedOutcome.LEFT, "app_gone", None),
         (BY_CANDIDATE | {"outcome": "lost_worker"}, None, "", None),
         (BY_CANDIDATE | {"outcome": "upstream_broken"}, AssignedOutcome.FAILED, "upstream_broken", None),
@@ -302,6 +304,8 @@ BY_CANDIDATE = {"variant": "candidate", "attempts": [Attempt("candidate", "vllm"
         ({"why": "breaker"}, AssignedOutcome.FAILED, "breaker", False),
         ({"why": "breaker", "outcome": "app_gone"}, AssignedOutcome.FAILED, "breaker", None),
         ({"why": "busy"}, AssignedOutcome.BUSY, "busy", False),
+        ({"why": "busy", "reason": "saturated"}, AssignedOutcome.BUSY, "saturated", False),
+        ({"why": "busy", "reason": "no_socket"}, None, "", False),
         ({"why": "killed"}, None, "", False),
         ({"why": "unverified"}, None, "", False),
     ],
@@ -334,6 +338,7 @@ def test_how_fast_the_baseline_is() -> None:
 
     assert (told().first_s, told().total_s, told().is_stream) == (0.25, 0.5, False)
     assert told(streamed=True).is_stream
+    assert told(streamed=True, response_bytes=700).sent_bytes == 700
     for meta in ({"why": "fallback"}, {"status": 500}, {"outcome": "app_gone"}, BY_CANDIDATE):
         assert told(**meta).first_s is None
 

@@ -4,12 +4,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.proxy.candidate import LAST_WORDS_S, PROBLEM_BYTES, WHOLE_BYTES, CandidateRelay
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted
-from gateway.transport.failure import Failure
+from gateway.transport.failure import NOT_ASKED, Failure
 from gateway.transport.message import LENGTH_MARK, Preamble, RequestHead
 from gateway.transport.outgoing import Reply, Sending, Target
 from gateway.transport.upstreams import Destination, make_ready
@@ -99,6 +100,11 @@ class App:
         self.told.append("ill")
         self.reasons.append(reason)
 
+    def candidate_late(self, generation: int, reason: str) -> None:
+        assert generation == GENERATION
+        self.told.append("ill")
+        self.reasons.append(reason)
+
     def candidate_abandoned(self, generation: int) -> None:
         assert generation == GENERATION
         self.told.append("unknown")
@@ -138,14 +144,20 @@ class Held:
 
 
 def asked(
-    *, stream: bool, limits: CandidateLimits = LIMITS, connects: bool = True, **fields: Any
+    *,
+    stream: bool,
+    limits: CandidateLimits = LIMITS,
+    connects: bool = True,
+    path: str = "/v1/chat/completions",
+    body: bytes = b"",
+    **fields: Any,
 ) -> tuple[CandidateRelay, App]:
     """A relay that has been started."""
-    body = json.dumps({"model": "gpt-4o", "messages": [], "stream": stream}).encode()
+    body = body or json.dumps({"model": "gpt-4o", "messages": [], "stream": stream}).encode()
     variant = Variant("vllm", **fields)
-    adapted = adapt_request(body, "/v1/chat/completions", variant, kind="vllm")
+    adapted = adapt_request(body, path, variant, kind="vllm")
     assert isinstance(adapted, Adapted)
-    app = App(connects=connects)
+    app = App(path=path, connects=connects)
     route = Route("r", Variant("openai"), candidate=variant, limits=limits)
     relay = CandidateRelay(app, app, VLLM, route=route, adapted=adapted, generation=GENERATION)
     relay.start()
@@ -236,11 +248,11 @@ async def test_an_answer_with_nothing_in_it_is_told(message: dict[str, Any], *, 
 
 @pytest.mark.parametrize("failure", Failure)
 async def test_a_failure_before_the_first_token_is_the_baselines_to_mend(failure: Failure) -> None:
-    """Each way in which an upstream fails falls back, once, and counts against the candidate, but our own want."""
+    """Each way in which an upstream fails falls back, once, and counts against the candidate, but our own limits."""
     relay, app = asked(stream=True)
     relay.on_failure(failure)
     relay.on_failure(failure)
-    assert app.told == ["unknown" if failure is Failure.NO_SOCKET else "ill", f"fall back: {failure}"]
+    assert app.told == ["unknown" if failure in NOT_ASKED else "ill", f"fall back: {failure}"]
     assert app.attempts[0].error == str(failure)
 
 
@@ -307,6 +319,13 @@ async def test_a_whole_answer_has_a_bound() -> None:
     relay, app = asked(stream=False)
     answers(relay, b" " * WHOLE_BYTES, b" ", ended=False)
     assert app.told == ["ill", "fall back: too_large"]
+
+
+async def test_vectors_longer_than_we_hold_are_no_failure() -> None:
+    """The baseline's would pass: that they do not fit is a limit of ours."""
+    relay, app = asked(stream=False, path="/v1/embeddings", body=b'{"model":"e","input":"hi"}')
+    answers(relay, b" " * WHOLE_BYTES, b" ", ended=False)
+    assert app.told == ["unknown", "fall back: long_answer"]
 
 
 async def test_after_the_first_token_a_failure_is_told_and_nothing_goes_on() -> None:
@@ -411,6 +430,7 @@ async def test_the_apps_deadline_before_any_byte_is_the_candidates_failure() -> 
 
 
 KNOWN = CandidateLimits(patience_first_token_s=2.0, patience_whole_s=8.0)
+FAST = CandidateLimits(first_token_s=2.0, whole_s=2.0, patience_first_token_s=0.1, patience_whole_s=0.2)
 LEFT: dict[str, tuple[bool, CandidateLimits, float, str]] = {
     # name: (streamed, limits, how long the app waited, the word)
     "early": (True, LIMITS, 1.0, "app_gone"),
@@ -420,7 +440,10 @@ LEFT: dict[str, tuple[bool, CandidateLimits, float, str]] = {
     "later than the baseline's p99": (True, KNOWN, 2.0, "app_gone_waiting"),
     "earlier than that": (True, KNOWN, 1.7, "app_gone"),
     "whole, later than the baseline's p99": (False, KNOWN, 8.1, "app_gone_waiting"),
-    "whole, earlier than that": (False, KNOWN, 7.0, "app_gone"),
+    "whole, earlier than that": (False, KNOWN, 7.9, "app_gone"),
+    "at once, where the baseline is fast": (True, FAST, 0.05, "app_gone"),
+    "later than a fast baseline": (True, FAST, 0.2, "app_gone_waiting"),
+    "whole, at once, where the baseline is fast": (False, FAST, 0.05, "app_gone"),
 }
 
 
@@ -440,8 +463,11 @@ async def test_an_app_that_leaves_is_a_failure_only_if_it_was_kept_waiting(name:
 
 @pytest.mark.parametrize(
     ("silent_s", "limits", "told"),
-    [(1.0, LIMITS, "unknown"), (9.9, LIMITS, "ill"), (1.9, KNOWN, "ill"), (1.0, KNOWN, "unknown")],
-)
+    [
+        (1.0, LIMITS, "unknown"), (9.9, LIMITS, "ill"), (2.0, KNOWN, "ill"), (1.0, KNOWN, "unknown"),
+        (1.7, FAST, "unknown"), (2.0, FAST, "ill"),
+    ],
+)  # fmt: skip
 async def test_an_app_that_leaves_a_stream_is_a_failure_only_if_it_had_fallen_silent(
     silent_s: float, limits: CandidateLimits, told: str
 ) -> None:
@@ -463,3 +489,95 @@ async def test_a_relay_that_is_cancelled_tells_nothing_of_the_candidate() -> Non
     assert app.told == ["unknown"]
     relay.on_send_blocked()
     relay.on_send_ready()
+
+
+PACED = CandidateLimits(patience_first_token_s=0.5, patience_stream_s=6.0, patience_byte_s=0.0625)
+"""Beside a baseline whose streams last 3 s at most: a word of eight bytes each half second is fast enough."""
+
+
+def streams(word: bytes, gap_s: float, until_s: float, **more: Any) -> tuple[CandidateRelay, App]:
+    """A stream that has said a word each `gap_s` until then, the first at once; the worker looks ten times a second."""
+    relay, app = asked(stream=True, limits=PACED, **more)
+    answers(relay, ROLE + word, ended=False)
+    began_s, said = app.clock, 1
+    while app.clock < began_s + until_s:
+        wait(relay, app, 0.1)
+        if app.clock - began_s >= said * gap_s:
+            relay.on_data(word, ended=False)
+            said += 1
+    return relay, app
+
+
+THOUGHT = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm, hm, "},"finish_reason":null}]}\n\n'
+CALLED = (
+    b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"'
+    b'%b"}}]},"finish_reason":null}]}\n\n'
+)
+PACES: dict[str, tuple[bytes, float, float, bool]] = {
+    # name: (what comes, how often, how long, whether it has failed)
+    "a word now and then": (event("hello "), 1.5, 10.0, True),
+    "before it has lasted for longer than the baseline's": (event("hello "), 1.5, 5.8, False),
+    "a long answer at a pace that can be read": (event("hello "), 0.3, 300.0, False),
+    "a long answer in large pieces": (event("hello " * 20), 4.0, 300.0, False),
+    "letters of three bytes in large pieces": (event("\u4f60\u597d" * 20), 4.0, 300.0, False),
+    "thoughts that the app is not shown": (THOUGHT, 0.3, 300.0, False),
+    "a call's arguments": (CALLED % b"12345678", 0.3, 300.0, False),
+    "thoughts now and then": (THOUGHT, 2.0, 10.0, True),
+}
+
+
+@pytest.mark.parametrize("name", PACES)
+@pytest.mark.parametrize("ends", ["the app leaves", "it ends", "it breaks"])
+async def test_a_stream_that_drips_has_failed_and_a_long_one_has_not(name: str, ends: str) -> None:
+    """Longer than the baseline's and far slower than can be read: the candidate is charged once, while the app waits,
+    the stream goes on, and its room is free when it is over. One that says much has all the time that it needs.
+    """
+    word, gap_s, until_s, drips = PACES[name]
+    relay, app = streams(word, gap_s, until_s)
+    assert app.told == (["head", "ill"] if drips else ["head"])
+    assert app.reasons == (["too_slow"] if drips else [])
+    if ends == "the app leaves":
+        assert relay.app_gone(0.1) == ("app_gone_waiting" if drips else "app_gone")
+    elif ends == "it ends":
+        relay.on_data(event(" bye") + STOP + DONE, ended=True)
+        assert app.attempts[0].error == ("too_slow" if drips else None)
+    else:
+        relay.on_failure(Failure.BROKEN)
+    after = {"the app leaves": ["unknown"], "it ends": ["unknown" if drips else "well", "end"]}
+    broke = ["unknown" if drips else "ill", "break: upstream_broken"]
+    assert app.told == (["head", "ill"] if drips else ["head"]) + after.get(ends, broke)
+
+
+async def test_an_app_that_leaves_a_drip_between_two_looks_gave_it_up() -> None:
+    """What the worker had not seen yet is seen when the app leaves."""
+    relay, app = asked(stream=True, limits=PACED)
+    answers(relay, ROLE + event("hello "), ended=False)
+    app.clock += 6.0
+    assert relay.app_gone(0.1) == "app_gone_waiting"
+    assert app.told == ["head", "ill"]
+
+
+async def test_an_app_that_stops_early_is_no_failure_of_a_slow_stream() -> None:
+    """After a second nobody has waited for long, whatever the pace."""
+    relay, app = streams(event("a"), 1.0, 1.0)
+    assert relay.app_gone(0.1) == "app_gone"
+    assert app.told == ["head", "unknown"]
+
+
+async def test_the_pace_of_an_app_that_reads_slowly_is_its_own() -> None:
+    """From when it took no more, how fast an answer comes says nothing of the candidate."""
+    relay, app = asked(stream=True, limits=PACED)
+    answers(relay, ROLE + event("hello "), ended=False)
+    relay.app_blocked()
+    wait(relay, app, 60.0)
+    assert relay.app_gone(0.0) == "app_gone"
+    assert app.told == ["head", "unknown"]
+
+
+@pytest.mark.parametrize("known", ["patience_stream_s", "patience_byte_s"])
+async def test_no_pace_is_too_slow_before_the_baselines_is_known(known: str) -> None:
+    """Both have to be known: how long its streams last, and how fast they come."""
+    relay, app = asked(stream=True, limits=msgspec.structs.replace(PACED, **{known: None}))
+    answers(relay, ROLE + event("hello "), ended=False)
+    wait(relay, app, 60.0)
+    assert app.told == ["head"]

@@ -131,6 +131,24 @@ def test_a_route_holds_no_more_than_its_share() -> None:
     assert guard.stops(pinned=False) is None
 
 
+def test_one_that_drips_keeps_its_room_until_it_is_over() -> None:
+    """The breaker hears of it at once; as it ends, its room is free, and nothing more is told of it."""
+    stand = Stand()
+    (guard,) = stand.serve(route(limits=CandidateLimits(in_flight_ratio=2 / IN_FLIGHT)))
+    held = [guard.admit(pinned=False) for _ in range(2)]
+    guard.candidate_late(held[0], "too_slow")
+    assert (guard.stops(pinned=False), guard.bulkhead.held, stand.count("candidate_errors")) == ("busy", 2, 1)
+    guard.candidate_late(held[1], "too_slow")
+    assert (guard.stops(pinned=False), stand.count("breaker_opened"), stand.count("candidate_errors")) == (
+        "breaker",
+        1,
+        2,
+    )
+    for generation in held:
+        guard.candidate_abandoned(generation)
+    assert (guard.bulkhead.held, stand.guards.held, stand.count("candidate_errors")) == (0, 0, 2)
+
+
 def test_all_candidates_together_leave_room_for_the_baselines() -> None:
     """However many routes hang at once, a quarter of what may be in flight is not theirs."""
     stand = Stand()

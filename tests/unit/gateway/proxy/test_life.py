@@ -15,7 +15,7 @@ from gateway.proxy.life import BUFFERED_BYTES, GRACE_S, Life
 from gateway.transport.limits import Limits
 from policies.routing import PPM, Breaker, CandidateLimits, Capture, Key, Match, Route, Table, Upstream, Variant
 from records.exchange import Exchange
-from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
+from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, STOP, Call, RawUpstream, answer, chunk, event
 from tests.rooms.gateway_process import PEPPER
 from tests.rooms.house import House, a_house, post, send, table
 from tests.rooms.no_files import no_files_left
@@ -361,6 +361,36 @@ async def test_a_candidate_for_which_there_is_no_socket_has_not_failed(
         assert capsys.readouterr().err.count('"worker.no_sockets"') == 1
 
 
+async def test_a_candidate_with_no_connection_free_has_not_failed_and_who_hangs_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beyond `max_connections` it was not asked: the baseline answers, as for want of room, and the log says of what.
+    Who fills it by hanging fails by its own deadline.
+    """
+    async with RawUpstream(hello) as frontier, RawUpstream(never) as student:
+        served = two(frontier, student, STUDENT)
+        upstreams = [msgspec.structs.replace(each, max_connections=1) for each in served.upstreams]
+        served = msgspec.structs.replace(served, upstreams=(served.upstreams[0], *upstreams[1:]))
+        async with a_house(tmp_path, served) as house:
+            await accept(house)
+            hung = house.ask(post(CHAT))
+            await until(lambda: len(student.calls) == 1)
+            wires = [house.ask(post(CHAT)) for _ in range(3)]
+            await until(lambda: all(b"hello" in wire.out for wire in wires))
+            rows = [row.meta for row in house.rows()[-3:]]
+            assert [(row.why, row.reason, row.variant) for row in rows] == [("busy", "saturated", "baseline")] * 3
+            assert [tries(row) for row in house.rows()[-3:]] == [[("baseline", "openai", None)]] * 3
+            live = house.worker.live
+            assert (live[INDEX["candidate_errors"]], live[INDEX["fallbacks"]], len(student.calls)) == (0, 3, 1)
+            house.pass_time(120)
+            await until(lambda: b"hello" in hung.out)
+            row = house.rows()[-1]
+            assert (row.meta.why, row.meta.reason, live[INDEX["candidate_errors"]]) == ("fallback", "total_timeout", 1)
+            told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+            full = [(line["upstream"], line["requests"], line["max_connections"]) for line in told]
+            assert full == [("vllm", 3, 1)]
+
+
 @pytest.mark.parametrize(("stream", "limit_s"), [(b"true", 10), (b"false", 120)])
 async def test_a_candidate_that_hangs_is_waited_for_as_long_as_its_route_says(
     tmp_path: Path, stream: bytes, limit_s: int
@@ -436,6 +466,70 @@ async def test_an_app_that_was_kept_waiting_opens_the_breaker(tmp_path: Path) ->
         house.pass_time(1)
         live = house.worker.live
         assert [live[INDEX[name]] for name in ("breaker_opened", "breakers_open", "fallbacks")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_stream_that_drips_is_charged_while_the_app_waits(tmp_path: Path, *, reads: bool) -> None:
+    """It goes on, and its row says so when it is over; where the app took no more, the pace is no fault."""
+    steps: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def drips(call: Call) -> None:
+        await call.send(SSE_HEAD)
+        while piece := await steps.get():
+            await call.send(chunk(piece))
+
+    limits = CandidateLimits(patience_stream_s=6.0, patience_byte_s=0.0625)
+    route = msgspec.structs.replace(STUDENT, limits=limits)
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(drips) as student,
+        a_house(tmp_path, two(frontier, student, route)) as house,
+    ):
+        await accept(house)
+        wire = house.ask(post(CHAT[:-1] + b',"stream":true}'))
+        steps.put_nowait(event("hi"))
+        await until(lambda: b"hi" in wire.out)
+        if not reads:
+            wire.protocol.pause_writing()
+            wire.protocol.resume_writing()
+        house.pass_time(7)
+        errors = house.worker.live[INDEX["candidate_errors"]]
+        steps.put_nowait(event(" bye") + STOP + DONE)
+        await until(lambda: b"[DONE]" in wire.out)
+        (tried,) = house.rows()[-1].meta.attempts
+        assert (errors, tried.error) == ((1, "too_slow") if reads else (0, None))
+        assert house.worker.live[INDEX["candidate_errors"]] == errors
+
+
+async def test_a_stream_that_thinks_is_not_silent(tmp_path: Path) -> None:
+    """Thoughts that the app is not shown may take longer than the limit between two tokens; silence may not."""
+    steps: asyncio.Queue[bytes] = asyncio.Queue()
+    thought = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm, "},"finish_reason":null}]}\n\n'
+
+    async def thinks(call: Call) -> None:
+        await call.send(SSE_HEAD)
+        while piece := await steps.get():
+            await call.send(chunk(piece))
+
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(thinks) as student,
+        a_house(tmp_path, two(frontier, student, STUDENT)) as house,
+    ):
+        await accept(house)
+        wire = house.ask(post(CHAT[:-1] + b',"stream":true}'))
+        steps.put_nowait(event("hi"))
+        await until(lambda: b"hi" in wire.out)
+        (life,) = house.worker._lives
+        for _ in range(10):
+            steps.put_nowait(thought)
+            heard_s = life._relay.thinks_until_s()
+            await until(lambda heard_s=heard_s: life._relay.thinks_until_s() > heard_s)
+            house.pass_time(14)
+            assert not wire.closing
+        house.pass_time(17)
+        assert wire.closing
+        assert tries(house.rows()[-1]) == [("candidate", "vllm", "between_tokens_timeout")]
 
 
 async def test_a_stream_that_falls_silent_is_broken_off_as_the_candidates_failure(tmp_path: Path) -> None:

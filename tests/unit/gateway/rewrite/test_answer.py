@@ -818,3 +818,26 @@ def test_an_odd_response_is_a_response():
     assert (found[-1]["response"]["error"], found[-1]["response"]["output"]) == (None, [])
     told = adapt_whole(json.dumps(RESPONDED | {"error": {}}).encode(), AnswerShape("responses", "gpt-4o"), STUDENT)
     assert isinstance(told, bytes)
+
+
+@pytest.mark.parametrize(
+    ("surface", "pieces", "said_bytes"),
+    [
+        ("chat", [chunk({"content": "Hello"}), chunk({"content": " you"})], 9),
+        ("chat", [chunk({"content": "\u4f60\u597d"})], 6),
+        ("chat", [chunk({"reasoning": "hm"}), chunk({"reasoning_content": "hm", "content": "Hi"})], 4),
+        ("chat", [chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]})], 2),
+        ("chat", [chunk({"refusal": "no"})], 2),
+        ("chat", [chunk({"audio": {"data": "QUJD"}})], len('{"data": "QUJD"}')),
+        ("completions", [event({"id": "a", "created": 7, "choices": [{"index": 0, "text": "Hello"}]})], 5),
+        ("responses", [event({"type": "response.output_text.delta", "delta": "Hello"})], len('"Hello"')),
+        ("responses", [event({"type": "response.reasoning_text.delta", "delta": "hm"})], len('"hm"')),
+    ],
+)
+def test_how_much_a_stream_says(surface: Any, pieces: list[bytes], said_bytes: int):
+    """Words, thoughts and calls, whether the app is shown them or not; what they are wrapped in says nothing."""
+    adapter = StreamAdapter(AnswerShape(surface, "gpt-4o", stream=True), STUDENT)
+    for piece in pieces:
+        adapter.feed(piece)
+    assert adapter.failure is None
+    assert adapter.said_bytes == said_bytes

@@ -123,7 +123,7 @@ async def test_connections_to_all_upstreams_together_have_a_bound() -> None:
         await until(lambda: other.connections == 2)
         ear, _ = ask(client, target_of(upstream))
         assert (await ear.end()).failure is Failure.SATURATED
-        assert client.connections == 2
+        assert (client.connections, client.starved, client.full) == (2, 1, {})
         for sending in held:
             sending.cancel()
 
@@ -136,6 +136,7 @@ async def test_more_requests_than_connections_are_refused_at_once() -> None:
         ear, _ = ask(client, target)
         assert (await ear.end()).failure is Failure.SATURATED
         assert Failure.SATURATED.nothing_sent
+        assert (client.starved, client.full) == (0, {target: 1})
         for sending in held:
             sending.cancel()
 

@@ -63,8 +63,11 @@ def test_counters():
     assert values(made, "cost_usd_total") == {(*arm, "gpt-4o"): pytest.approx(4 * 0.00011)}
     assert values(made, "counterfactual_cost_usd_total") == {arm: pytest.approx(4 * 0.00011)}
     assert values(made, "fallbacks_total") == {("support", "timeout"): 1}
-    kept_away = tally({"why": "breaker"}, {"why": "breaker"}, {"why": "busy"}, {"why": "killed"})
-    assert values(kept_away, "fallbacks_total") == {("support", "breaker"): 2, ("support", "busy"): 1}
+    full = {"why": "busy", "reason": "saturated"}
+    kept_away = tally({"why": "breaker"}, {"why": "breaker"}, {"why": "busy"}, full, {"why": "killed"})
+    assert values(kept_away, "fallbacks_total") == {
+        ("support", "breaker"): 2, ("support", "busy"): 1, ("support", "saturated"): 1,
+    }  # fmt: skip
     assert values(tally({"why": "ineligible", "reason": "images"}), "ineligible_total") == {("support", "images"): 1}
     assert values(tally({"why": "slice", "reason": ""}), "ineligible_total") == {("support", "slice"): 1}
 

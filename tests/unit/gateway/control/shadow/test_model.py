@@ -187,6 +187,13 @@ async def test_failures_are_words(fault: Fault, streamed: bool, error: str):  # 
     assert (heard.error, heard.body, heard.is_good) == (error, b"", False)
 
 
+async def test_vectors_that_are_too_long_to_be_read_are_not_a_failed_answer():
+    """The app got as many: it is we who read no more."""
+    embed = ModelCall("model", "/v1/embeddings", b'{"model":"e","input":"hi"}', PATIENCE_S)
+    async with asking(Fault(body=TOO_LARGE), pace=(2 * ANSWER_BYTES, ANSWER_BYTES)) as (background, _):
+        assert (await background.ask(embed)).error == "long_answer"
+
+
 async def test_a_refusal_names_the_field_it_blames():
     """So that whoever asked can leave it out; what names none blames none."""
     refusal = {"error": {"message": "does not support 0", "param": "temperature", "code": "unsupported_value"}}
