@@ -16,6 +16,8 @@ from gateway import clock
 
 Field = str | int | float | bool | None | list[str]
 
+AGAIN_S: Final = 60.0
+"""How often something that goes on is told."""
 LINE_BYTES: Final = 4096
 """A pipe that can take anything can take so much. Source: pipe(7), PIPE_BUF."""
 _LONG_CHARS: Final = 512
@@ -37,6 +39,10 @@ class Log:
     now: Callable[[], float] = clock.wall
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     _lost: LostLines = field(default_factory=LostLines, init=False, repr=False, compare=False)
+    _told: dict[tuple[str, str], float] = field(
+        default_factory=dict[tuple[str, str], float], init=False, repr=False, compare=False
+    )
+    """When what goes on was told last."""
 
     def info(self, event: str, **fields: Field) -> None:
         """What went as it should."""
@@ -49,6 +55,20 @@ class Log:
     def alarm(self, event: str, **fields: Field) -> None:
         """What somebody must look at."""
         self._write("error", event, fields)
+
+    def is_news(self, event: str, reason: str) -> bool:
+        """Whether this was not asked within the last minute: what is tried every second is told once a minute.
+
+        A reason that comes and goes, beside others, is the same trouble.
+        """
+        now = self.now()
+        for what, at in list(self._told.items()):
+            if not at <= now < at + AGAIN_S:  # a clock that was set back keeps nothing quiet
+                del self._told[what]
+        if (event, reason) in self._told:
+            return False
+        self._told[event, reason] = now
+        return True
 
     def _write(self, level: str, event: str, fields: dict[str, Field]) -> None:
         if self._lost.count and _is_taken(self.stream):

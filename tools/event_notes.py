@@ -75,6 +75,7 @@ EVENTS = {
     "state.back": "Nothing: the shared state can be used again.",
     "state.gone": "Make room on the disk, and let the gateway's user write to the data directory: `state.db` was removed or replaced, and could not be put back yet. `crossfade kill` needs no state.",
     "state.put_back": "Find out who removed or replaced `state.db` while the gateway ran. It is as it was, and the controller starts again from it; what stood in its place is in `state.db.replaced`. Stop the gateway before you restore a backup.",
+    "state.unsealed": "Nothing: the state could only be read for a while, and can be written again. The controller begins anew with it.",
     "status.not_written": "Make room on the disk: `crossfade status` shows old facts meanwhile.",
     "stopped": "Nothing: the gateway has ended.",
     "stopping": "Nothing: the gateway finishes its requests, for `drain_s` seconds at most.",

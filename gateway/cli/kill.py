@@ -7,6 +7,8 @@ import argparse
 import errno
 import importlib
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -19,12 +21,13 @@ from gateway.cli.failure import failed, say
 from gateway.config.settings_file import SettingsError
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.kill_file import clear_kill, set_kill
-from gateway.supervisor.running import live_workers, supervisor
+from gateway.supervisor.running import blind_workers, live_workers, supervisor
 
 if TYPE_CHECKING:  # what it needs may be broken when it is run
     from gateway.cli.kill_nodes import NodeConfirmations
 
 CONFIRM_S = 2.0
+_ILL_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 POLL_S = 0.02
 SILENT = "has not confirmed. hint: `crossfade status` there says whether its controller runs; or say it on that node"
 
@@ -48,10 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
             return failed(error, arguments)
         hint = "name the data directory, then no settings are read: crossfade kill --data DIR"
         return failed(f"{error}\nhint: {hint}", arguments)
+    by_signal = None
     try:
         is_new = clear_kill(data) if arguments.off else set_kill(data, reason=arguments.reason, now=clock.wall())
     except OSError as error:
-        return failed(f"{data.kill}: {error.strerror}. hint: {_hint(data, error)}", arguments)
+        by_signal = None if arguments.off else _tell_by_signal(data, error)
+        if by_signal is None:
+            return failed(f"{data.kill}: {error.strerror}. hint: {_hint(error, off=arguments.off)}", arguments)
+        is_new = True
     found = confirmation(data, wanted=0 if arguments.off else 1)
     # Loaded only now: what it needs may be broken, and the file is there already.
     tell: Callable[[argparse.Namespace], NodeConfirmations] = importlib.import_module("gateway.cli.kill_nodes").tell
@@ -60,8 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         answer = {"killed": not arguments.off, "changed": is_new, **asdict(found), "shared": others.fields()}
         print(json.dumps(answer))
     else:
-        print(_said(data, off=arguments.off, is_new=is_new, nodes=len(others.nodes)))
-        print(_confirmed(found), file=sys.stderr)
+        print(by_signal or _said(data, off=arguments.off, is_new=is_new, nodes=len(others.nodes)))
+        print(_confirmed(found, blind=len(blind_workers(data))), file=sys.stderr)
         _print_others(others, off=arguments.off)
     if len(found.confirmed) == len(found.workers) and others.told != "no":
         return 0
@@ -84,17 +91,36 @@ def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
         time.sleep(POLL_S)  # a command at a terminal: nothing else runs here
 
 
-def _hint(data: DataDir, error: OSError) -> str:
+def _tell_by_signal(data: DataDir, error: OSError) -> str | None:
+    """Tell who serves here without a file, where the disk takes none; what was done, or None: it could not be."""
+    serving = supervisor(data)
+    if serving is None or error.errno not in _ILL_DISK:
+        return None
+    try:
+        os.kill(serving.pid, signal.SIGUSR2)
+    except OSError:
+        return None
+    return (
+        f"{data.kill} cannot be written ({error.strerror}): the workers of now are told by a signal, baseline only. "
+        "It is written when the disk takes it; until then, say it again after a restart of the gateway"
+    )
+
+
+def _hint(error: OSError, *, off: bool) -> str:
     """What to do where the file cannot be made, or taken away."""
     if isinstance(error, IsADirectoryError):
         return "it is a folder, and counts as the kill file: remove it"
-    serving = supervisor(data)
-    if serving is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
-        return "is this the data directory? --data DIR names another"
-    return f"`kill -USR2 {serving.pid}` does it without a file, until its workers are started anew"
+    if error.errno in _ILL_DISK:
+        done = "taken away: baseline only, until then" if off else "made, and no gateway is seen to serve from here"
+        return f"let the disk be written again, and say it again; it cannot be {done}"
+    return "is this the data directory? --data DIR names another"
 
 
-def _confirmed(found: Confirmation) -> str:
+def _confirmed(found: Confirmation, *, blind: int) -> str:
+    if blind:
+        seen = f"confirmed by {len(found.confirmed)} of {len(found.workers) + blind} workers"
+        why = "the disk had no place for their counters; each looks at the file by itself"
+        return f"{seen}; {blind} cannot say so, as {why}"
     if not found.workers:
         return "no worker is seen to run here: it holds for those that start"
     return f"confirmed by {len(found.confirmed)} of {len(found.workers)} workers"

@@ -2,6 +2,7 @@
 
 Weights, workers and lags are read from files, and true with the control plane dead; stages, what is missing and the
 last moves are the shared state's, and left out where it cannot be used.
+Longer than a file should be: one report, and the lines that show it.
 """
 
 import argparse
@@ -132,6 +133,8 @@ class StatusReport:
     """Pids of old workers whose answers a reload waits for."""
     starting: list[str] = field(default_factory=list[str])
     """Processes that come up, after a start or a reload."""
+    blind_workers: list[str] = field(default_factory=list[str])
+    """Workers that serve, and whose counters are in memory alone: the disk took no file for them as they began."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -162,7 +165,7 @@ def run(arguments: argparse.Namespace) -> int:
 def read(data: DataDir, *, now: float) -> StatusReport:
     """What the files say at `now`."""
     supervisor = running.supervisor(data)
-    workers = running.live_workers(data)
+    workers, blind = running.live_workers(data), running.blind_workers(data)
     table, problem = _table(data)
     processes = supervisor.processes if supervisor is not None else ()
     alive = [each for each in processes if each.pid is not None and running.is_alive(each.pid)]
@@ -170,7 +173,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
     reload = supervisor.reload if supervisor is not None else None
     return StatusReport(
         data=str(data.root),
-        serving=supervisor is not None and any(not worker.hangs for worker in workers),
+        serving=supervisor is not None and any(not worker.hangs for worker in (*workers, *blind)),
         pid=supervisor.pid if supervisor is not None else None,
         killed=data.kill.exists(),
         table=None if table is None else _table_state(table, now),
@@ -183,6 +186,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         journal_bytes=_size_bytes(data),
         journal_lag_s=journal_lag_s(data, now=now),
         control=[ControlState(each.slot, each.pid) for each in alive if each.name is None and each.pid is not None],
+        blind_workers=[each.slot for each in blind],
         reload_refused=None if reload is None else reload.error,
         reload_waits_for=[] if reload is None else [*reload.waits_for],
     )
@@ -309,6 +313,7 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
         words += ["lease expired: baseline only"] if worker.lease_expired else []
         words += ["hangs: it is ended, and another takes its place"] if worker.hangs else []
         found.append(", ".join(words))
+    found += [f"{name} serves; its counters are in memory alone, as the disk took none" for name in state.blind_workers]
     if state.control:
         found.append(", ".join(f"{each.process} (pid {each.pid})" for each in state.control))
     lag = "no recorder has said yet" if state.journal_lag_s is None else f"records {state.journal_lag_s:.1f} s behind"

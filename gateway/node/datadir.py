@@ -190,9 +190,10 @@ def prepare(root: Path) -> DataDir:
         with contextlib.suppress(OSError):
             data.kill_spare.touch(0o600)
     except OSError as error:
-        raise DataDirError(
-            f"{root}: {error.strerror or error}. hint: name a directory this user may write, as `data` in the settings"
-        ) from error
+        hint = "name a directory this user may write, as `data` in the settings"
+        if error.errno == errno.EROFS:
+            hint = f"let its file system be written again (`dmesg` may say why it is read-only), or {hint}"
+        raise DataDirError(f"{root}: {error.strerror or error}. hint: {hint}") from error
     return data
 
 

@@ -10,6 +10,15 @@ _WORDS = {
 """Where the system's own words need a second reading: `File exists` is what a folder says that cannot be made."""
 
 
+_READ_ONLY = "its file system is read-only: `dmesg` may say why; when it can be written again, all goes on by itself"
+
+
+def disk_hint(error: Exception) -> str:
+    """What to do about a disk that does not take what a process keeps."""
+    is_read_only = isinstance(error, OSError) and error.errno == errno.EROFS
+    return _READ_ONLY if is_read_only else "is the disk full?"
+
+
 def plain(error: Exception) -> str:
     """`gone.jsonl: No such file or directory`; of any other error what it says itself."""
     if isinstance(error, OSError) and error.strerror:

@@ -62,7 +62,7 @@ class TableWatch:
         self.serving: Serving | None = None
         self.killed = False
         self._unwritten = False
-        """We were told to write the kill file and the disk did not take it: we stay killed without it."""
+        """We were told to write the kill file and the disk did not take it: we stay killed, and try again."""
         self.problem = ""
         """Why the newest file is not in use; empty: it is."""
 
@@ -73,9 +73,13 @@ class TableWatch:
             self._kill_path.touch()
         except OSError:
             self._unwritten = True
+        else:
+            self._unwritten = False
 
     def poll(self, *, wall: Callable[[], float], now: float) -> bool:
         """Look again; True if the table's meaning changed. `now`: monotonic seconds."""
+        if self._unwritten:
+            self.kill()  # from when the disk takes the file on, `crossfade kill --off` ends this as any other
         self.killed = self._unwritten or os.path.exists(self._kill_path)
         try:
             found = os.stat(self._routing_path)

@@ -76,6 +76,8 @@ class Supervisor:
     _new_from: int = field(default=0, init=False)
     """Slots from here on were added by the reload that is being prepared."""
     _reload: ReloadStatus | None = field(default=None, init=False)
+    _kill_is_unwritten: bool = field(default=False, init=False)
+    """The kill switch was turned on by a signal, and the disk did not take its file yet."""
     _started_at: float = field(default=0.0, init=False)
     _had_terminal: bool = field(default=False, init=False)
 
@@ -139,6 +141,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(TOLD_POLL_S)
             self._admin.renew_certificate()
+            if self._kill_is_unwritten:
+                self._stop_candidates()
             if supervisor_status.read(path := self.plan.data.supervisor_status) != self._status() and not path.is_dir():
                 self.tell()
 
@@ -151,7 +155,8 @@ class Supervisor:
                 case signal.SIGHUP:
                     self._reload_wanted.set()
                 case signal.SIGUSR2:
-                    self._kill_traffic()
+                    self._stop_candidates()
+                    self.log.notice("kill.on")
                 case _:
                     return number
 
@@ -184,15 +189,18 @@ class Supervisor:
         else:
             self._signals.put_nowait(number)
 
-    def _kill_traffic(self) -> None:
+    def _stop_candidates(self) -> None:
+        """Write the kill file and tell the workers; where the disk takes none it is tried on, for those that start."""
         try:
             set_kill(self.plan.data, reason="SIGUSR2", now=clock.wall())
+            self._kill_is_unwritten = False
         except OSError as error:
-            self.log.alarm("kill.not_written", reason=str(error))
+            self._kill_is_unwritten = True
+            if self.log.is_news("kill.not_written", str(error)):
+                self.log.alarm("kill.not_written", reason=str(error))
         for slot in self.workers:
             for child in slot.processes():
                 child.send(signal.SIGUSR2)  # they act on it even if the file could not be written
-        self.log.notice("kill.on")
 
     # Processes ----------------------------------------------------------------------------------------------------
 
@@ -236,7 +244,8 @@ class Supervisor:
             name = f"w{index}-{round(clock.wall() * 1000)}"
             live = self.gauges.begin(name, plan.data.live(name))
             if live != plan.data.live(name):
-                self.log.alarm("counters.in_memory", process=name, hint="make room on the disk of the data directory")
+                hint = "make room on the disk of the data directory, or let it be written again"
+                self.log.alarm("counters.in_memory", process=name, hint=hint)
             try:
                 child = self._spawn(name, plan.worker(name, [sock.fileno()], live))
             except BaseException:  # a worker that never was has no gauges; it is raised again
@@ -387,4 +396,5 @@ class Supervisor:
         try:
             replace(self.plan.data.supervisor_status, msgspec.json.encode(self._status()))
         except OSError as error:
-            self.log.notice("status.not_written", reason=str(error))
+            if self.log.is_news("status.not_written", str(error)):
+                self.log.notice("status.not_written", reason=str(error))

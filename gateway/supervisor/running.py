@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir, is_held
-from gateway.node.supervisor_status import SupervisorStatus
+from gateway.node.supervisor_status import ProcessStatus, SupervisorStatus
 from gateway.proxy.counters import Live
 from policies.routing import RoutingError, Table, decode
 
@@ -49,6 +49,20 @@ def live_workers(data: DataDir) -> list[LiveWorker]:
         if gauges is not None:
             found.append(LiveWorker(process.slot, process.name, process.pid, gauges, process.hangs))
     return found
+
+
+def blind_workers(data: DataDir) -> list[ProcessStatus]:
+    """The workers that serve from here and whose counters are in memory alone: the disk took no file for them."""
+    status, seen = supervisor(data), {worker.pid for worker in live_workers(data)}
+    return [
+        each
+        for each in (status.processes if status is not None else ())
+        if each.name is not None
+        and each.pid is not None
+        and each.pid not in seen
+        and is_alive(each.pid)
+        and not data.live(each.name).exists()
+    ]
 
 
 def _gauges(path: Path) -> dict[str, int] | None:

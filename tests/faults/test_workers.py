@@ -7,6 +7,7 @@ import pytest
 from tests.faults.disk_full import can_mount, disk_full
 from tests.faults.hangups import hangups
 from tests.faults.kills import kills
+from tests.faults.read_only import read_only
 from tests.faults.recorded import kills_recorded
 
 pytestmark = pytest.mark.slow
@@ -31,6 +32,14 @@ async def test_hang_ups_free_everything(tmp_path: Path) -> None:
     assert not found.leaked(), found.report()
     assert found.app_errors == found.hook_errors == 0, found.report()
     assert found.with_row == found.exchanges > 0, found.report()
+
+
+def test_a_data_directory_that_cannot_be_written_for_a_while_is_not_felt(tmp_path: Path) -> None:
+    """Apps see no error, nor do those of a worker that begins then; kill acts; later all is back by itself."""
+    if not can_mount():
+        pytest.skip("a file system that is read-only needs root and a mount namespace")
+    found = read_only(tmp_path)
+    assert found.held(), found.report()
 
 
 def test_a_full_disk_is_not_felt_and_is_counted(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from gateway import clock
 from gateway.control.archiver.boot import ArchiverBoot
 from gateway.log import Log
+from gateway.node.plain_error import plain
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from records.archive.bucket import ArchiveError, open_bucket
@@ -78,7 +79,8 @@ class Archiver:
         try:
             replace(Path(self.boot.exposition), render(samples).encode())
         except OSError as error:
-            self.log.notice("archiver.not_exposed", reason=type(error).__name__)
+            if self.log.is_news("archiver.not_exposed", plain(error)):
+                self.log.notice("archiver.not_exposed", reason=plain(error))
 
     def _open(self) -> NodeArchive:
         me = identity(self._store.root, socket.gethostname())

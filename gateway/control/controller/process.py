@@ -142,7 +142,8 @@ class Controller:
         for name in sorted(self._trouble.keys() - before.keys()):
             if is_away and name in ("shared", "kill"):
                 continue  # `state.away` says it
-            self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint_of(name))
+            if self.log.is_news("controller.trouble", self._trouble[name]):  # a part may be tried every other tick only
+                self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint_of(name))
         return self.publisher.table is not None
 
     def _parts(self) -> tuple[tuple[str, Callable[[float], None]], ...]:
@@ -344,10 +345,10 @@ class Controller:
 
 
 def run(controller: Controller, stop: threading.Event, state_file: StateFile) -> None:
-    """Tick until told to stop, or until the state had to be put back; then let another lead."""
+    """Tick until told to stop, or until the state has to be opened anew; then let another lead."""
     ready_fd = controller.boot.ready_fd
     controller.begin(clock.wall())
-    while not stop.is_set() and not state_file.was_put_back(clock.monotonic()):
+    while not (stop.is_set() or state_file.was_put_back(clock.monotonic()) or state_file.was_unsealed()):
         if controller.tick(clock.wall()) and ready_fd >= 0:
             say_ready(ready_fd)
             ready_fd = -1

@@ -75,7 +75,7 @@ def loop_samples(reading: EventReader, notifier: Notifier, counts: Counts, *, le
     return [
         *(Sample(f"{PREFIX}webhooks_total", count, (outcome,)) for outcome, count in told.items() if count),
         Sample(f"{PREFIX}evidence_lag_seconds", reading.lag_s),
-        *(Sample(f"{PREFIX}evidence_discarded_total", n, labels) for labels, n in reading.intake.discarded.items()),
+        *(Sample(f"{PREFIX}evidence_discarded_total", n, labels) for labels, n in reading.discarded.items()),
         Sample(f"{PREFIX}outbox_events", reading.outbox.pending),
         Sample(f"{PREFIX}leader", int(leads)),
         Sample(f"{PREFIX}state_refused_total", counts.refused),

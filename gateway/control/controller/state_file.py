@@ -1,5 +1,7 @@
 """The node's `state.db`, watched by the one process that has it open all the time.
 
+A file that could only be read when it was opened stays so for its connection: then, too, it begins anew.
+
 Who removes or replaces the file leaves the controller with one that nobody else sees: it would decide and publish, and
 every command would find another state, or none. What is open is the state: it has all that ever was, and moves no
 weight. So it is put back where it belongs, what stands there is set aside, and the controller begins anew from it.
@@ -31,9 +33,19 @@ class StateFile:
     log: Log
     _opened: tuple[int, int] | None = field(init=False)
     _retry_at: float = field(default=float("-inf"), init=False)
+    _is_sealed: bool = field(init=False)
+    """It could only be read when it was opened, and SQLite keeps to that as long as it is open."""
 
     def __post_init__(self) -> None:
         self._opened = _identity(self.path)
+        self._is_sealed = self._opened is not None and not os.access(self.path, os.W_OK)
+
+    def was_unsealed(self) -> bool:
+        """Whether what could only be read when it was opened can be written now: it has to be opened anew."""
+        if self._is_sealed and os.access(self.path, os.W_OK):
+            self.log.notice("state.unsealed", hint="the state can be written again: the controller begins anew with it")
+            return True
+        return False
 
     def was_put_back(self, now: float) -> bool:
         """Whether it had gone and stands there again: from now on nothing may be written here. `now`: monotonic.

@@ -1,6 +1,6 @@
 """The controller's reading: journals in, events out, one commit per step; what a crash undoes is read again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class EventReader:
     journals: Journals = field(init=False)
     intake: Join = field(init=False)
     is_open: bool = field(default=False, init=False)
+    has_begun: bool = field(default=False, init=False)
     busy: bool = field(default=False, init=False)
     """Whether there may be more to read at once."""
     lag_s: float = field(default=0.0, init=False)
@@ -57,7 +58,12 @@ class EventReader:
         self.journals = Journals(self.journal, self.key, self.outbox.progress, follows=_is_followed)
         self.intake = Join(self.outbox.served, dict(self.outbox.waiting))
         self._labelled = LabelledPairs(self.outbox.state)
-        self.is_open = True
+        self.is_open = self.has_begun = True
+
+    @property
+    def discarded(self) -> Mapping[tuple[str, str], int]:
+        """What says nothing of any candidate, by what it is; nothing yet where the state could not be used so far."""
+        return self.intake.discarded if self.has_begun else {}
 
     def step(self, routes: Iterable[str], now: float) -> None:
         """Read what is new, and keep what came of it. `routes`: those in force, whose leader is told of.

@@ -34,6 +34,7 @@ from gateway.control.journals import cursors as readers
 from gateway.control.journals.follower import Journals
 from gateway.control.journals.tail import Progress
 from gateway.log import Log
+from gateway.node.plain_error import disk_hint, plain
 from gateway.process import read_boot, say_ready
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from records.comparison import Comparison
@@ -252,7 +253,8 @@ class Exporter:
         try:
             self._write_down(progress)
         except OSError as error:
-            self.log.alarm("exporter.disk_refused", reason=type(error).__name__, hint="is the disk full?")
+            if self.log.is_news("exporter.disk_refused", plain(error)):
+                self.log.alarm("exporter.disk_refused", reason=plain(error), hint=disk_hint(error))
 
     def _write_down(self, progress: dict[str, Progress]) -> None:
         first = {name: one.done.segment + 1 if one.ended else one.safe.segment for name, one in progress.items()}
@@ -276,7 +278,8 @@ class Exporter:
         try:
             replace(Path(self.boot.exposition), render(samples).encode())
         except OSError as error:
-            self.log.notice("exporter.not_exposed", reason=type(error).__name__)
+            if self.log.is_news("exporter.not_exposed", plain(error)):
+                self.log.notice("exporter.not_exposed", reason=plain(error))
 
     async def finish(self, now: float) -> None:
         """Post what was read, once, to a collector that has taken things. The journal keeps the rest."""

@@ -15,6 +15,7 @@ from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.control.state.port import MAX_BYTES, Decided, QueuedOrder, SharedState
 from gateway.log import Log
+from gateway.node.plain_error import disk_hint
 from policies import explain
 from policies.evidence import Evidence
 from policies.explain import DecisionRecord
@@ -123,7 +124,7 @@ class Announcer:
         try:
             evidence_files.write(self.folder, decided, decision, terms.policy_sha256)
         except OSError as error:
-            self.log.alarm("evidence_file.not_written", reason=str(error.strerror), hint="is the disk full?")
+            self.log.alarm("evidence_file.not_written", reason=str(error.strerror), hint=disk_hint(error))
 
     def _note(self, table: str, row: Observation | DecisionRow) -> None:
         data = msgspec.msgpack.encode(row)

@@ -37,6 +37,7 @@ from gateway.control.recorder.sifter import Sifter
 from gateway.control.recorder.tally import Tally, expose
 from gateway.control.recorder.vote_tally import VoteTally
 from gateway.log import Log
+from gateway.node.plain_error import disk_hint, plain
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from records.comparison import Comparison
@@ -206,7 +207,8 @@ class Recorder:
         try:
             action(now)
         except (OSError, duckdb.Error) as error:
-            self.log.alarm("recorder.disk_refused", reason=type(error).__name__, hint="is the disk full?")
+            if self.log.is_news("recorder.disk_refused", plain(error)):
+                self.log.alarm("recorder.disk_refused", reason=plain(error), hint=disk_hint(error))
             self._due["commit"] = now + RETRY_S
 
     def _commit_due(self, now: float) -> None:

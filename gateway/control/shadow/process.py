@@ -21,6 +21,7 @@ from gateway.control.shadow.model import Background
 from gateway.control.shadow.owed import ShadowProgress
 from gateway.control.shadow.runner import Runner, RunnerClock
 from gateway.log import Log
+from gateway.node.plain_error import disk_hint, plain
 from gateway.process import read_boot, say_ready
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from gateway.transport.client import Client
@@ -99,7 +100,8 @@ class ShadowProcess:
             self.runner.ledger.own_word_is_out()
             self._told = kept
         except OSError as error:
-            self.runner.log.alarm("shadow.disk_refused", reason=type(error).__name__, hint="is the disk full?")
+            if self.runner.log.is_news("shadow.disk_refused", plain(error)):
+                self.runner.log.alarm("shadow.disk_refused", reason=plain(error), hint=disk_hint(error))
 
     def _expose(self) -> None:
         runner = self.runner
@@ -121,7 +123,8 @@ class ShadowProcess:
         try:
             replace(Path(runner.boot.exposition), render(samples).encode())
         except OSError as error:
-            runner.log.notice("shadow.not_exposed", reason=type(error).__name__)
+            if runner.log.is_news("shadow.not_exposed", plain(error)):
+                runner.log.notice("shadow.not_exposed", reason=plain(error))
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -29,6 +29,7 @@ from gateway.control.shadow.model import Background
 from gateway.control.shadow.owed import ShadowProgress
 from gateway.control.shadow.warmer import Warmer
 from gateway.log import Log
+from gateway.node.plain_error import disk_hint, plain
 from gateway.transport.key_file import RotatedKeys
 from policies.candidates import route_of
 from policies.routing import Table
@@ -320,7 +321,8 @@ class Runner:
 
     def _cannot_say(self, error: OSError) -> None:
         """The leader does not hear how many replicas answer, and waits."""
-        self.log.alarm("shadow.disk_refused", reason=type(error).__name__, hint="is the disk full?")
+        if self.log.is_news("shadow.disk_refused", plain(error)):
+            self.log.alarm("shadow.disk_refused", reason=plain(error), hint=disk_hint(error))
 
     def _not_ready(self, why: str) -> None:
         """Log a comparator that cannot be used: it says nothing of any pair, so nothing advances by it."""

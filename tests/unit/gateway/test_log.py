@@ -3,7 +3,7 @@ import json
 import os
 import threading
 
-from gateway.log import LINE_BYTES, Log
+from gateway.log import AGAIN_S, LINE_BYTES, Log
 from tests.rooms.waiting import PATIENCE_S
 
 
@@ -30,6 +30,19 @@ def test_a_field_never_stands_for_what_every_line_says() -> None:
     line = json.loads(stream.getvalue())
     assert (line["at"], line["level"], line["source"]) == ("1970-01-01T00:00:00.000+00:00", "error", "w")
     assert (line["at_"], line["level_"], line["source_"]) == ("life.py:7", "odd", 1)
+
+
+def test_what_goes_on_is_news_once_a_minute() -> None:
+    """The same trouble, tried each second and beside others, is told once a minute; a clock set back tells, too."""
+    now = 100.0
+    log = Log("x", now=lambda: now, stream=io.StringIO())
+    assert [log.is_news("disk", reason) for reason in ("full", "ill", "full", "ill")] == [True, True, False, False]
+    now += AGAIN_S - 1.0
+    assert not log.is_news("disk", "full")
+    now += 1.0
+    assert log.is_news("disk", "full")
+    now -= AGAIN_S
+    assert log.is_news("disk", "full")
 
 
 def test_levels() -> None:

@@ -1,8 +1,13 @@
 """`crossfade kill`: the file, and the nodes that are told."""
 
+import errno
 import json
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from gateway import clock
@@ -10,7 +15,8 @@ from gateway.cli.main import main
 from gateway.control.state.port import Node
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import opened, read_audit
-from gateway.node.datadir import DataDir, prepare
+from gateway.node.datadir import DataDir, held, prepare
+from gateway.node.supervisor_status import SupervisorStatus
 
 
 def audited(data: DataDir) -> list[tuple[str, str, str]]:
@@ -61,6 +67,36 @@ def test_kill_tells_every_node(data: DataDir, state: SqliteState, capsys: pytest
     }  # fmt: skip
     assert (word := state.killed()) is not None and not word.killed
     assert [action for action, _, _ in audited(data)] == ["kill", "kill.off"]
+
+
+def test_where_no_file_can_be_made_whoever_serves_is_told_by_a_signal(
+    data: DataDir, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that is read-only the workers of now are stopped all the same; the way back says what it waits for."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: heard.append(number))
+    serves = SupervisorStatus(os.getpid(), "0", 0.0, "h:1", "h:2", stopping=False, processes=(), reload=None)
+    data.supervisor_status.write_bytes(msgspec.json.encode(serves))
+    plain_open = os.open
+
+    def refused(path: object, *how: Any, **more: Any) -> int:
+        if path == data.kill:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return plain_open(path, *how, **more)  # pyright: ignore[reportArgumentType] -- as it came
+
+    monkeypatch.setattr(os, "open", refused)
+    monkeypatch.setattr(os, "unlink", refused)
+    try:
+        with held(data):
+            assert main(["kill"]) == 0
+            assert heard == [signal.SIGUSR2]
+            assert "cannot be written (Read-only file system): the workers of now are told" in capsys.readouterr().out
+            assert main(["kill", "--off"]) == 1
+            assert "hint: let the disk be written again" in capsys.readouterr().err
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert main(["kill"]) == 1
+    assert "no gateway is seen to serve from here" in capsys.readouterr().err
 
 
 def test_what_is_taken_back_elsewhere_is_said(

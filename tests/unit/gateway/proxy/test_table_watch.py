@@ -303,12 +303,18 @@ def test_a_worker_may_write_the_kill_file_itself(place: Place) -> None:
 
 
 def test_a_kill_that_cannot_be_written_holds_all_the_same(tmp_path: Path) -> None:
-    """Where the disk takes no file the worker that was told stays killed until it ends."""
+    """Where the disk takes no file the worker that was told stays killed, and writes it as soon as it is taken."""
     place = Place(tmp_path / "missing")
     watch = place.watch()
     watch.kill()
     place.poll(watch)
     assert watch.killed
+    place.kill.parent.mkdir()
+    place.poll(watch)
+    assert watch.killed
+    place.kill.unlink()  # as `crossfade kill --off` does
+    place.poll(watch)
+    assert not watch.killed
 
 
 def test_only_routed_paths_are_read() -> None:

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -79,6 +80,20 @@ def test_what_is_open_is_put_back(path: Path, state: sqlite3.Connection, log: Lo
     assert path.with_name("state.db.replaced").exists() is was_replaced
     assert [line["event"] for line in said(log)] == ["state.put_back"]
     assert not StateFile(path, state, log).was_put_back(0.0)
+
+
+def test_what_could_only_be_read_is_opened_anew(
+    path: Path, state: sqlite3.Connection, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite keeps a connection to a read-only file as one that only reads: once it can be written, another begins."""
+    assert not StateFile(path, state, log).was_unsealed()
+    refuses = [True]
+    monkeypatch.setattr(os, "access", lambda *_: not refuses)  # of a file system that is read-only: root may all else
+    file = StateFile(path, state, log)
+    assert not file.was_unsealed()
+    refuses.clear()
+    assert file.was_unsealed()
+    assert [line["event"] for line in said(log)] == ["state.unsealed"]
 
 
 def test_what_cannot_be_put_back_is_told_and_tried_again(path: Path, state: sqlite3.Connection, log: Log) -> None:
