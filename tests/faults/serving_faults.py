@@ -1,4 +1,5 @@
-"""A candidate that serves and fails, in every way and at every moment: how soon its weight is 0, and what apps saw.
+"""A candidate that serves and fails, in every way and at every moment: how soon its weight is 0, and what apps saw; and
+one that is well, whatever its apps do.
 
 python -m tests.faults serving [--only WORDS]
 
@@ -42,11 +43,12 @@ ENDS_S = 180.0
 WITHIN_S, WITHIN_REQUESTS = 5.0, 40
 """The bar: weight 0 within so much time, or so many requests that the candidate was assigned."""
 LONGEST_S = 60.0
+STAYS_S = 30.0
 
 SETTINGS = """\
 upstreams:
   openai: {{base_url: "{frontier}", background_key_env: BACKGROUND}}
-  vllm: {{kind: vllm, base_url: "{candidate}"}}
+  vllm: {{kind: vllm, base_url: "{candidate}"{more}}}
 """
 # Conversations stay open, but for rows that say when they are over: no gate is decided there, and only what watches a
 # candidate that serves can act.
@@ -89,6 +91,8 @@ class Row:
     """How the baseline answers: its pace."""
     candidate: str = ""
     """More of the policy's candidate."""
+    upstream: str = ""
+    """More of the settings of its upstream."""
     more: str = ""
     """More lines of the policy."""
     close_after: str = "2h"
@@ -104,6 +108,10 @@ class Row:
     """The candidate is well and ill in turns, each so long."""
     ends: Literal["", "return", "roll_back"] = ""
     """The move that ends its suspension; empty: nobody waits for it."""
+    app_limit_s: float = APP_LIMIT_S
+    """What an app waits for a whole answer."""
+    stays: bool = False
+    """It is no failure: the candidate keeps its weight, for `STAYS_S`."""
     may_break: bool = False
     """Answers that had begun may break off: the failure comes after the first byte."""
 
@@ -152,6 +160,24 @@ ROWS = (
         hang_s=6.0,
         may_break=True,
     ),
+    Row(
+        "is well: long answers, apps stop after 5 s",
+        Fault(gap_s=0.1, endless=True),
+        traffic="stream",
+        baseline=Fault(delay_s=0.15, gap_s=0.002),
+        app_limit_s=5.0,
+        stays=True,
+        may_break=True,
+    ),
+    Row(
+        "is well: one connection, half find it in use",
+        Fault(delay_s=0.07),
+        traffic="whole",
+        baseline=Fault(delay_s=0.15),
+        upstream=", max_connections: 1",
+        stays=True,
+    ),
+    Row("hangs, one connection", HANG, traffic="whole", upstream=", max_connections: 1", hang_s=5.0),
     Row("hangs, whole answers, first_byte 2s", HANG, traffic="whole", candidate=", first_byte: 2s", hang_s=3.0),
     Row("hangs at 25 % after a stage change", HANG, "25%", "5%, 25%, 100%", hang_s=3.0),
     Row("slow (12 s), apps wait 10 s", Fault(delay_s=12.0), more="gates: {latency: {ttft_p95: 800ms}}", hang_s=3.0),
@@ -201,6 +227,8 @@ class Watched:
         errors = {kind: count for kind, count in self.seen.items() if kind != "ok"}
         if row.may_break:
             errors.pop("broke off", None)
+        if row.stays:
+            down = self.down_s is None
         if row.share_ppm < PPM // 20 and self.down_s is None:
             down = True  # the bar is for 5 % and more; what was seen is printed
         ended = not row.ends or (self.ended_s is not None and self.ended_s <= ENDS_S + row.hang_s)
@@ -216,7 +244,7 @@ class Watched:
         then = "" if not ends else f"{ends} {'never' if self.ended_s is None else f'{self.ended_s:.0f} s'}"
         mark = "held" if self.held() else "BROKE"
         return (
-            f"{mark:<6}{self.row.name:<40}{down:>9}{self.assigned:>7.0f}{self.longest_s:>7.1f} s  {rose:<5}{then:<18}"
+            f"{mark:<6}{self.row.name:<48}{down:>9}{self.assigned:>7.0f}{self.longest_s:>7.1f} s  {rose:<5}{then:<18}"
             f"{seen:<34}{others:>3}  {self.said[:90]}"
         )
 
@@ -233,7 +261,7 @@ class ServingFound:
 
     def report(self) -> str:
         """The table."""
-        head = f"{'':<46}{'weight 0':>9}{'asked':>7}{'longest':>9}  {'up':<5}{'then':<18}"
+        head = f"{'':<54}{'weight 0':>9}{'asked':>7}{'longest':>9}  {'up':<5}{'then':<18}"
         head += f"{'apps saw':<34}{'other':>5}  explain"
         return "\n".join((head, *(each.line() for each in self.watched)))
 
@@ -317,7 +345,10 @@ class Site:
     async def _try(self, app: httpx.AsyncClient, body: dict[str, object]) -> str:
         began = False
         try:
-            async with asyncio.timeout(APP_LIMIT_S), app.stream("POST", "/chat/completions", json=body) as answer:
+            async with (
+                asyncio.timeout(self.row.app_limit_s),
+                app.stream("POST", "/chat/completions", json=body) as answer,
+            ):
                 if answer.status_code != 200:
                     return f"status {answer.status_code}"
                 text = b""
@@ -342,7 +373,7 @@ def _site(directory: Path, row: Row) -> Iterator[Site]:
         alive = stack.enter_context(ExitStack())
         vllm = alive.enter_context(in_thread(FakeUpstream(Speaker("frontier", vllm=True), require_key=False)))
         well = stack.enter_context(in_thread(FakeUpstream(Speaker("frontier", vllm=True), require_key=False)))
-        settings = SETTINGS.format(frontier=frontier.base_url, candidate=vllm.base_url)
+        settings = SETTINGS.format(frontier=frontier.base_url, candidate=vllm.base_url, more=row.upstream)
         settings += f'  well: {{kind: vllm, base_url: "{well.base_url}"}}\npolicies: {POLICIES}\n'
         (directory / POLICIES).mkdir()
         text = POLICY.format(
@@ -440,7 +471,7 @@ async def _watch(site: Site) -> None:
     """Until the weight is 0, or patience is over; then a while longer."""
     watched, row = site.watched, site.row
     began_s, sent, highest = clock.monotonic(), 0, max(site.weight_ppm(), row.share_ppm)
-    until_s = began_s + row.hang_s + LONGEST_S
+    until_s = began_s + (STAYS_S if row.stays else row.hang_s + LONGEST_S)
     while clock.monotonic() < until_s:
         weight = site.weight_ppm()
         watched.rose |= weight > highest
