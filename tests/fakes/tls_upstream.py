@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
-from tests.rooms.waiting import PATIENCE_S
-
 _READ = 65536
+_END_S = 60.0
+"""How long a thread's end is waited for."""
 _T = TypeVar("_T")
 
 
@@ -144,7 +144,7 @@ class TlsUpstream:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         for thread in self._threads:
-            thread.join(PATIENCE_S)
+            thread.join(_END_S)
 
     @property
     def base_url(self) -> str:

@@ -75,6 +75,8 @@ class FakeUpstream:
     require_key: bool = True
     fault: Fault = NONE
     """Of every answer that has none planned."""
+    every: dict[int, Fault] = field(default_factory=dict[int, Fault])
+    """Of each so manieth answer that has none planned: a tail."""
     ledger: list[Entry] = field(default_factory=list[Entry])
     _planned: deque[Fault] = field(default_factory=deque[Fault])
     _early: set[int] = field(default_factory=set[int])
@@ -121,7 +123,10 @@ class FakeUpstream:
     def _fault_of(self, request: Message) -> Fault:
         if stated := request.get(HEADER.encode()):
             return read_fault(stated)
-        return self._planned.popleft() if self._planned else self.fault
+        if self._planned:
+            return self._planned.popleft()
+        count = len(self.ledger) + 1
+        return next((fault for each, fault in self.every.items() if count % each == 0), self.fault)
 
     async def _answer_early(self, call: Call) -> None:
         stated = call.request.get(HEADER.encode())

@@ -65,8 +65,8 @@ stages: [shadow: {{days: 0}}, {stages}]
 """
 
 Traffic = Literal["whole", "stream", "both"]
-State = Fault | Literal["dead", "black hole"]
-"""A black hole: no handshake with it ends."""
+State = Fault | Literal["dead", "black hole", "tail"]
+"""A black hole: no handshake with it ends. A tail: 2 % of its answers never come, and 1 % are an error."""
 
 HANG = Fault(before="hang")
 QUICK = Fault(delay_s=0.02, gap_s=0.002)
@@ -188,6 +188,7 @@ ROWS = (
     Row("answers garbage", Fault(before="garbage")),
     Row("resets connections at 50 %", Fault(before="reset"), "50%"),
     Row("cuts streams after the first words", Fault(cut="reset", after=3), traffic="stream", may_break=True),
+    Row("its tail fails at 25 %", "tail", "25%", rate=40.0, close_after="1s", hang_s=5.0),
     Row("flaps every second at 50 %", Fault(status=500), "50%", flaps_s=1.0, ends="roll_back"),
     Row("dies and heals by itself after 3 s", "dead", heals_after_s=3.0, ends="return"),
     Row("dies, two workers", "dead", workers=2),
@@ -231,6 +232,8 @@ class Watched:
             down = self.down_s is None
         if row.share_ppm < PPM // 20 and self.down_s is None:
             down = True  # the bar is for 5 % and more; what was seen is printed
+        if row.state == "tail":  # no half of its requests: it may serve on where it is, and never goes up
+            down = self.longest_s <= row.hang_s
         ended = not row.ends or (self.ended_s is not None and self.ended_s <= ENDS_S + row.hang_s)
         return down and ended and not errors and not self.rose and set(self.other) <= {"ok"}
 
@@ -299,6 +302,9 @@ class Site:
         """The candidate is ill from now on. Blocks."""
         if isinstance(state, Fault):
             self.candidate.fault = state
+            return
+        if state == "tail":
+            self.candidate.every = {50: HANG, 100 - 1: Fault(status=500)}
             return
         self.alive.close()
         if state == "black hole":  # a queue that is full

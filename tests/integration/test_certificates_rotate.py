@@ -167,3 +167,4 @@ def test_an_upstreams_authority_is_renewed_without_a_lost_request(place: Renewin
     upstream.context = place.shown[1]
     upstream.script = lambda peer: peer.send(answer(b"{}", b"Connection: close"))
     await_true(lambda: upstream.connections > connections + 2, "the upstream shows the new one")
+    assert place.apps.failures == []

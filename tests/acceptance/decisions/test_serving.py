@@ -4,6 +4,7 @@ A small world: apps ask, a worker's breaker and the candidate answer or do not, 
 evaluation take in what the journal would say, a second late. Nothing is awaited and nothing sleeps.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -295,6 +296,15 @@ def test_renewals_hide_nothing(name: str) -> None:
         if world.leader.rollout.phase not in STOPPED:
             world.stand(replace(world.leader.rollout, epoch=world.leader.rollout.epoch + 1))
     assert_back_in_time(world, name)
+
+
+def test_a_tail_of_failures_takes_traffic_back_and_never_up() -> None:
+    """One request in 33 never begins to answer, the others are well: no row of failures, yet it loses its traffic."""
+    world, count = established(at(250_000), per_s=100.0), itertools.count(1)
+    world.die(lambda _: falls_back("first_byte_timeout", 2.0) if next(count) % 33 == 0 else None)
+    pass_time(world, 400.0)
+    assert world.leader.rollout.phase is Phase.ROLLED_BACK
+    assert world.weights == sorted(world.weights, reverse=True)
 
 
 @pytest.mark.parametrize("phase", [Phase.CANARY, Phase.APPROVING, Phase.PAUSED])

@@ -41,7 +41,7 @@ def test_somebodys_folder_is_not_made_a_data_directory(tmp_path: Path) -> None:
 def test_what_may_be_there_before_the_first_start(tmp_path: Path, name: str) -> None:
     """A fresh volume, keys and policies of an operator, and what a start left that was cut off."""
     (tmp_path / name).mkdir()
-    prepare(tmp_path)
+    assert prepare(tmp_path).is_one
 
 
 def test_a_data_directory_may_hold_more(tmp_path: Path) -> None:
