@@ -302,7 +302,7 @@ def test_an_evaluation_row_in_training_fails_the_build(place, tmp_path, capsys):
     words = ("dataset", "build", "--route", "support", "--format", "trl-sft", "--out", tmp_path / "out")
     words = (*words, "--data", place.root, "--against", tmp_path / "evals.jsonl", "--json")
     assert command.main([str(word) for word in words]) == 1
-    assert "1 exchanges repeat evaluation rows" in (said := capsys.readouterr().err)
+    assert "1 exchange repeats evaluation rows" in (said := capsys.readouterr().err)
     assert "evals.jsonl:2" in said
     assert not (tmp_path / "out").exists()
 
@@ -435,3 +435,22 @@ def test_forget_command(place, capsys):
 
     assert (code, told["kind"], told["removed"]) == (0, "user", 1)
     assert len(place.ids()) == before - 1
+
+
+def test_where_filters_leave_nothing_they_are_named(place, tmp_path, capsys):
+    """What was asked for is what to look at, not whether the route has another name."""
+    words = ("dataset", "build", "--route", "support", "--format", "trl-sft", "--out", tmp_path / "out", "--data")
+    words = (*words, place.root, "--since", "2039-01-01", "--model", "none")
+    assert command.main([str(word) for word in words]) == 1
+    assert "hint: no exchange is let through by what was asked for: since, models" in capsys.readouterr().err
+
+
+def test_a_broken_parquet_file_is_named_without_a_query(tmp_path, capsys):
+    """An empty one, and one that is text: one line, and no words of the database's."""
+    for content in ("", "no parquet at all, but long enough to look like some"):
+        (tmp_path / "train.parquet").write_text(content)
+        assert command.main(["dataset", "validate", str(tmp_path / "train.parquet"), "--format", "parquet"]) == 1
+        said = capsys.readouterr().err
+        assert "train.parquet" in said
+        assert "SELECT" not in said
+        assert said.count("\n") == 1
