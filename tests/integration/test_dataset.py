@@ -19,6 +19,7 @@ from records.parquet import COMPARISONS
 from records.store import Store
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.rooms.recording import PEPPER, Place
+from tests.rooms.stored_records import keep, record
 
 AT_US = 1_795_000_000_000_000
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
@@ -309,6 +310,31 @@ def test_an_evaluation_row_in_training_fails_the_build(place, tmp_path, capsys):
     code, built = run(capsys, *words, "--drop-leaks")
     assert (code, built["left_out"]["in_evaluation"], built["kept"]) == (0, 1, 39)
     assert [file["name"] for file in built["against"]] == ["evals.jsonl"]
+
+
+def test_a_conversation_stands_in_one_split(tmp_path):
+    """Whatever its turns say: half of a conversation tells what the other half asks."""
+    store = Store(tmp_path / "records")
+    keep(
+        store,
+        "a",
+        *(
+            msgspec.structs.replace(record(turn, route="support"), conversation_id=f"talk-{turn // 4}")
+            for turn in range(80)
+        ),
+    )
+    folder, made = build(store, Wanted("support", "trl-sft", validation_ppm=400_000), tmp_path / "out")
+
+    talks = {
+        file.split: {
+            int(json.loads(line)["prompt"][-1]["content"].split()[-1]) // 4
+            for line in (folder / file.name).read_text().splitlines()
+        }
+        for file in made.files
+    }
+    assert sum(map(len, talks.values())) == 20
+    assert all(talks.values())
+    assert [file.examples for file in made.files] == [4 * len(talks[file.split]) for file in made.files]
 
 
 def test_the_same_records_make_the_same_folder(place, tmp_path):

@@ -284,8 +284,10 @@ def test_a_candidate_that_passes_is_written_as_the_next_revision(
             "--json",
         ]
         engine.say = lambda _: None
+        capsys.readouterr()
         assert main(words) == 1
         assert (tmp_path / "p.yaml").read_text() == SHORT
+        assert json.loads(capsys.readouterr().out)["revision"] is None
         engine.say = lambda _: "fine"
         capsys.readouterr()
         assert main(words) == 0

@@ -56,6 +56,14 @@ def test_a_template_that_differs_is_caught_for_each_prompt(tmp_path: Path):
     assert "question" not in "".join(told)
 
 
+def test_a_template_of_the_same_length_is_caught_at_its_place(tmp_path: Path):
+    """As many tokens are not the same ones: the first that differs is told."""
+    engine = FakeEngine(template=lambda turns: [*tokens_of(turns)[:3], 0, *tokens_of(turns)[4:]])
+    (told,) = faults(checks(trained(tmp_path / "run"), engine)).values()
+
+    assert told[0] == "prompt 1 differs from token 3: 16 tokens in training, 16 there"
+
+
 def test_every_replica_is_asked(tmp_path: Path):
     """One replica without the model, or that answers nothing, fails the preflight though the others are fine."""
     run = trained(tmp_path / "run")
