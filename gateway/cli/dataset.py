@@ -47,7 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
         return _ACTIONS[arguments.action](arguments)
     except (SettingsError, StateError, LeakError, RayError, TrainingCallError, ValueError) as error:
         return failed(error, arguments)
-    except (OSError, duckdb.Error) as error:
+    except duckdb.Error as error:  # its further lines quote the query
+        return failed(
+            f"{str(error).partition(chr(10))[0]}. hint: is it whole, and of the kind its name says?", arguments
+        )
+    except OSError as error:
         return failed(f"{plain(error)}. hint: is the path right, and may this user read it?", arguments)
 
 
@@ -79,12 +83,17 @@ def _build(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.route and not made.read and (wrong := slip(arguments.route, arguments)):
         return failed(wrong, arguments)
-    hint = (
-        "`crossfade records stats` lists routes; --unrouted takes what has none"
-        if not made.read
-        else "see the reasons above"
-    )
-    return failed(f"Nothing to train on: 0 of {made.read} exchanges. hint: {hint}", arguments)
+    return failed(f"Nothing to train on: 0 of {made.read} exchanges. hint: {_hint(made)}", arguments)
+
+
+def _hint(made: Manifest) -> str:
+    """What to do where nothing was kept."""
+    if made.read:
+        return "see the reasons above"
+    chosen = [name for name in made.filters if name in Filters.__struct_fields__]
+    if chosen:
+        return f"no exchange is let through by what was asked for: {', '.join(chosen)}"
+    return "`crossfade records stats` lists routes; --unrouted takes what has none"
 
 
 def _filters(arguments: argparse.Namespace, models: tuple[str, ...]) -> Filters:

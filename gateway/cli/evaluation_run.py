@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,8 @@ class EvalJob:
     budget_usd: float
     until_s: float
     """Monotonic: nothing new is asked after it."""
+    asked_for: str = ""
+    """The one model that the route's policy matches, as apps ask for it; a row that names none asks for it, too."""
 
 
 class _Kept(msgspec.Struct):
@@ -116,7 +118,8 @@ class EvalCalls:
 
     async def ask(self, row: EvalRow, variant: Variant) -> VariantAnswer:
         """What the variant says: what it said, if it was asked before."""
-        body = msgspec.json.encode(_asked(row, variant))
+        request = _asked(row, variant, self.job.asked_for)
+        body = msgspec.json.encode(request)
         url = next((each.base_url for each in self.job.table.upstreams if each.name == variant.upstream), "")
         path = self._path("a", url, msgspec.json.encode(variant), row.path, body)
         kept = _read(path)
@@ -132,7 +135,7 @@ class EvalCalls:
         said = answer.read(row.path, heard.body)
         came, reason = outcome(heard, said)
         used = Usage(0, 0) if self.job.maker.prices.is_hourly(variant.upstream) else heard.usage
-        model = variant.model or str(row.request.get("model", ""))
+        model = variant.model or str(request["model"])
         asked = PricedCall(variant.upstream, model, clock.wall(), said.service_tier, said.model)
         cost = None if used is None else self.job.maker.prices.cost(asked, used)
         usd = cost.usd if cost is not None else None
@@ -261,9 +264,10 @@ def _job(arguments: argparse.Namespace) -> EvalJob:
     variants = {name: _variant(name, named, settings.upstreams) for name in arguments.variants.split(",")}
     if len(variants) == 1 and not about.labelled:
         raise ReplayError(NOTHING_TO_COMPARE.format(name=about.name))
+    asked_for = _one_name(route.match.model)
     for row in sets.rows_of(data.root, about):
         for variant in variants.values():
-            _asked(row, variant)
+            _asked(row, variant, asked_for)
     in_flight = arguments.in_flight or shadow.max_in_flight
     shadow = msgspec.structs.replace(
         shadow,
@@ -277,7 +281,7 @@ def _job(arguments: argparse.Namespace) -> EvalJob:
     return EvalJob(
         data, about, base, shadow, variants, background_keys(settings, os.environ)[0],
         maker_for(terms, base, usd_per_answer(data.gpu)), bytes.fromhex(terms.pepper), arguments.budget_usd,
-        clock.monotonic() + arguments.within,
+        clock.monotonic() + arguments.within, asked_for,
     )  # fmt: skip
 
 
@@ -298,14 +302,19 @@ def _whole(each: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
     return {name: options | ({"sample": PPM} if "sample" in options else {}) for name, options in each.items()}
 
 
-def _asked(row: EvalRow, variant: Variant) -> dict[str, Any]:
+def _one_name(models: Sequence[str]) -> str:
+    """The model that these patterns let through, if it is one by its whole name."""
+    return models[0] if len(models) == 1 and not set(models[0]) & set("*?[") else ""
+
+
+def _asked(row: EvalRow, variant: Variant, asked_for: str) -> dict[str, Any]:
     """The request, in one piece, with a model.
 
     Raises:
         ReplayError: neither names one.
     """
     request = {name: value for name, value in row.request.items() if name not in _STREAMED}
-    model = request.get("model") or variant.model
+    model = request.get("model") or variant.model or asked_for
     if not model:
         raise ReplayError(f"{row.source}: no model is named. hint: write it into the row, or ask for UPSTREAM:MODEL")
     return request | {"model": model}

@@ -121,7 +121,7 @@ class ReplayOutcome:
             "--since the last of that.",
         ]
         if not self.came:
-            hint = "--since looks further back; `crossfade records stats` shows what is recorded"
+            hint = "--since looks further back; what was imported, retried or answered by the candidate is not replayed"
             lines = [f"nothing of {job.route.name} was replayed. hint: {hint}"]
         lines += [f"why: {counted(self.reasons)}"] if self.reasons else []
         lines += [f"not asked: {counted(job.rows.left_out)}"] if job.rows.left_out else []

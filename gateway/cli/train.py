@@ -42,6 +42,13 @@ TAKES = {"sft": "trl-sft", "dpo": "trl-dpo", "grpo": "trl-grpo"}
 """The export format that each recipe reads."""
 ELSEWHERE = {"modal": "modal_app.py", "k8s": "job.yaml"}
 """What runs a script where this machine is not."""
+_MEASURED = {
+    "modal": "`modal run {} --dry-run` measures tokens, updates, time and cost there",
+    "k8s": "add --dry-run behind the script in {}: that Job measures tokens, updates, time and cost there",
+}
+"""How a dry run goes on where this machine is not."""
+_OPTIONS = ("DATASET", "BASE", "OUT")
+"""Settings that options say: what they name is looked at first."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,8 +75,13 @@ def _recipe(arguments: argparse.Namespace) -> int:
     check_base(arguments.base)
     script = _written(arguments)
     if arguments.on != "here":
-        _print_written(arguments, arguments.out / ELSEWHERE[arguments.on], script)
-        print(f"nothing has run: the first lines of {ELSEWHERE[arguments.on]} say how to start it", file=sys.stderr)
+        start = arguments.out / ELSEWHERE[arguments.on]
+        if arguments.dry_run:
+            _print_known(script, dataset)
+            print(f"nothing has run. hint: {_MEASURED[arguments.on].format(start)}", file=sys.stderr)
+            return 0
+        _print_written(arguments, start, script)
+        print(f"nothing has run: the first lines of {start.name} say how to start it", file=sys.stderr)
         return 0
     if arguments.write_only:
         _print_written(arguments, script, script)
@@ -93,7 +105,17 @@ def _print_written(arguments: argparse.Namespace, start: Path, script: Path) -> 
 
 
 def _print_unmeasured(script: Path, dataset: Manifest, missing: Path) -> None:
-    """What a dry run knows without the environment, in the shape of the script's own; and what is missing, and why."""
+    """What a dry run knows without the environment; and what is missing, and why."""
+    _print_known(script, dataset)
+    print(
+        f"Tokens, updates, time and cost are measured in the environment for training, which is not there, and a dry "
+        f"run does not make it.\nhint: `crossfade train env` does: 2 GB into {missing}, some minutes",
+        file=sys.stderr,
+    )
+
+
+def _print_known(script: Path, dataset: Manifest) -> None:
+    """What is known before anything runs, in the shape of the script's own."""
     try:
         settings = {name.lower(): each for name, each in settings_in(script.read_text("utf-8")).items()}
     except ValueError:
@@ -103,11 +125,6 @@ def _print_unmeasured(script: Path, dataset: Manifest, missing: Path) -> None:
         rows[each.split] += each.examples
     told = {"settings": settings, "rows": rows["train"], "validation_rows": rows["validation"]}
     print(json.dumps(told, indent=1))
-    print(
-        f"Tokens, updates, time and cost are measured in the environment for training, which is not there, and a dry "
-        f"run does not make it.\nhint: `crossfade train env` does: 2 GB into {missing}, some minutes",
-        file=sys.stderr,
-    )
 
 
 def _written(arguments: argparse.Namespace) -> Path:
@@ -180,6 +197,8 @@ def _set(words: list[str]) -> dict[str, object]:
         name, is_set, text = word.partition("=")
         if not is_set:
             raise ValueError(f"--set {word}: no value. hint: --set {name}=…")
+        if name.upper() in _OPTIONS:
+            raise ValueError(f"--set {word}: another option says that. hint: --{name.lower()}")
         found[name.upper()] = value(text)
     return found
 
@@ -205,7 +224,8 @@ def _preflight(arguments: argparse.Namespace) -> int:
         rows = [{"name": each.name, "about": each.told, "faults": list(each.faults)} for each in checks]
         print(json.dumps({"checks": rows, "revision": arguments.revision if written else None}))
     if faults:
-        return failed(f"{faults} faults: {arguments.run} is no candidate yet. hint: nothing was written", arguments)
+        said = f"{faults} fault{'' if faults == 1 else 's'}"
+        return failed(f"{said}: {arguments.run} is no candidate yet. hint: nothing was written", arguments)
     if written:
         write_revision(arguments.policy, arguments.revision, engine.model, known)
         print(f"{arguments.policy}: revision {arguments.revision}, from the shadow on", file=sys.stderr)

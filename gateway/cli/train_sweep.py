@@ -32,7 +32,7 @@ from gateway.training.sweep import (
     would_choose,
 )
 from gateway.training.sweep_ledger import SweepLedger
-from gateway.training.training_set import check_base, check_dataset
+from gateway.training.training_set import check_base, check_dataset, check_untouched
 from records.dataset import manifest
 from records.evaluation import sets
 from records.evaluation.sets import EvalRow
@@ -46,6 +46,10 @@ _LEAST_ROWS = 20
 """Of each half of the evaluation set."""
 _ANSWERS_AT_ONCE = 32
 _SAYS_NOTHING = "comparators that fit the labels, as exact for words"
+
+
+_OWN = {"DATASET": "--dataset", "BASE": "--base", "OUT": "--out", "STOP_AFTER": "--rounds"}
+"""Settings of the script that have an option of the sweep."""
 
 
 class SweepError(ValueError):
@@ -91,8 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
     grid = _grid(arguments.grid)
     configs = configurations(grid)
     choosing, judging = _questions(arguments)
-    check_dataset(arguments.dataset, TAKES)
+    made = check_dataset(arguments.dataset, TAKES)
     check_base(arguments.base)
+    check_untouched(arguments.dataset, made, sets.rows_file(context.data(arguments).root, arguments.eval))
     for config in configs:
         rendered(SCRIPT, _settings(arguments, config))  # a name that is none is said now, not after an hour
     if arguments.dry_run:
@@ -240,6 +245,9 @@ def _trial(
 def _settings(arguments: argparse.Namespace, config: Config) -> dict[str, object]:
     """The script's settings in one configuration, but for those of a round."""
     fixed = {"DATASET": str(arguments.dataset.resolve()), "BASE": str(Path(arguments.base).resolve())}
+    for name in (*(_setting(word)[0] for word in arguments.set), *(name.upper() for name in config)):
+        if name in _OWN:
+            raise SweepError(f"{name.lower()} is what a sweep decides itself. hint: {_OWN[name]}")
     return {**fixed, **dict(map(_setting, arguments.set)), **{name.upper(): each for name, each in config.items()}}
 
 

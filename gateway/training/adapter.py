@@ -35,8 +35,12 @@ def adapter_faults(model: Path, max_rank: int) -> Iterator[str]:
     Raises:
         OSError, ValueError: it cannot be read.
     """
-    config = cast(dict[str, Any], json.loads((model / CONFIG).read_text("utf-8")))
-    ranks = [config.get("r", 0), *cast(dict[str, int], config.get("rank_pattern") or {}).values()]
+    config = _object(model / CONFIG, (model / CONFIG).read_bytes())
+    ranks = _ranks(config)
+    if not ranks:
+        kind = config.get("peft_type", "LORA")
+        yield f"peft_type {kind} without ranks of 1 or more (r, rank_pattern): the engine serves LoRA alone"
+        return
     if max_rank not in MAX_RANKS:
         yield f"the engine knows no --max-lora-rank {max_rank}: it takes {', '.join(map(str, MAX_RANKS))}"
     if max(ranks) > max_rank:
@@ -49,12 +53,28 @@ def adapter_faults(model: Path, max_rank: int) -> Iterator[str]:
     init = config.get("init_lora_weights", True)
     if isinstance(init, str) and init.lower() not in _PLAIN_INITS:
         yield f"init_lora_weights: {init} changed the base model's weights, which the engine does not have"
-    saved = set(cast(list[str], config.get("modules_to_save") or ())) - _SAVED_MODULES
+    saved = _saved(config)
     if saved:
         yield f"modules_to_save: {', '.join(sorted(saved))}: the engine takes their weights from the base model"
     whole = sorted(name for name in _tensors(model / WEIGHTS) if "lora_" not in name)
     if whole and not saved:
         yield f"whole weights beside the adapter's, as new tokens need them: {whole[0]}"
+
+
+def _ranks(config: dict[str, Any]) -> list[int]:
+    """Every rank that the adapter has; none: one of them is no rank, or the adapter is of another kind than LoRA."""
+    if config.get("peft_type", "LORA") != "LORA":
+        return []
+    pattern: Any = config.get("rank_pattern") or {}
+    ranks = [config.get("r"), *(cast(dict[str, Any], pattern).values() if isinstance(pattern, dict) else [pattern])]
+    found = [rank for rank in ranks if isinstance(rank, int) and rank > 0]
+    return found if len(found) == len(ranks) else []
+
+
+def _saved(config: dict[str, Any]) -> set[str]:
+    """Modules that were trained as a whole, and that the engine would not load."""
+    named: Any = config.get("modules_to_save") or []
+    return set(map(str, cast(list[Any], named) if isinstance(named, list) else [named])) - _SAVED_MODULES
 
 
 def _tensors(path: Path) -> list[str]:
@@ -63,5 +83,20 @@ def _tensors(path: Path) -> list[str]:
         size = int.from_bytes(file.read(8), "little")
         if size > _MAX_HEAD_BYTES:
             raise ValueError(f"{path} is no safetensors file")
-        head = cast(dict[str, object], json.loads(file.read(size)))
+        head = _object(path, file.read(size))
     return [name for name in head if name != "__metadata__"]
+
+
+def _object(path: Path, text: bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found: object = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deep") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds no object")  # noqa: TRY004 -- what a file says is a value
+    return cast(dict[str, Any], found)

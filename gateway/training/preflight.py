@@ -8,15 +8,16 @@ Rules:
 4. Every replica answers three of those prompts.
 """
 
-import json
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
+import msgspec
 
 from gateway.node.plain_error import plain
 from gateway.training.adapter import adapter_faults, is_adapter
@@ -28,8 +29,50 @@ _TIMEOUT_S = 120.0
 """Longest wait for one answer of an engine that just started."""
 
 
+_REPLICA = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\s:/@\[\]]+):\d{1,5}", re.ASCII)
+"""`host:port`, as `--replica` says it."""
+
+
 class PreflightError(Exception):
     """The preflight cannot be done at all; the message says why and what to do."""
+
+
+class _Prompt(msgspec.Struct):
+    """A line of `prompts.jsonl`."""
+
+    messages: list[dict[str, Any]]
+    tokens: list[int]
+    tools: list[dict[str, Any]] | None = None
+
+    def asked(self, model: str, **more: object) -> dict[str, Any]:
+        """The request that asks an engine for it."""
+        tools = {"tools": self.tools} if self.tools else {}
+        return {"model": model, "messages": self.messages, **tools, **more}
+
+
+class _Served(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Served]
+
+
+class _Tokenized(msgspec.Struct):
+    tokens: list[int]
+
+
+class _Message(msgspec.Struct):
+    content: Any = None
+    tool_calls: Any = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,58 +119,54 @@ def preflight(run: Path, engine: Engine) -> Iterator[PreflightCheck]:
             yield from _replica(client, address, engine.model, prompts)
 
 
-def _replica(client: httpx.Client, address: str, model: str, prompts: list[dict[str, Any]]) -> Iterator[PreflightCheck]:
+def _replica(client: httpx.Client, address: str, model: str, prompts: list[_Prompt]) -> Iterator[PreflightCheck]:
     try:
-        served = [str(each["id"]) for each in _json(client.get("/v1/models"))["data"]]
-        missing = () if model in served else (f"it serves {', '.join(served)}",)
+        served = [each.id for each in msgspec.json.decode(_body(client.get("/v1/models")), type=_Models).data]
+        missing = () if model in served else (f"it serves {', '.join(served) or 'no model'}",)
         yield PreflightCheck("model", missing, f"{address} serves {model}")
         if missing:
             return
-        yield PreflightCheck(
-            "template", tuple(_other_tokens(client, model, prompts)), f"{len(prompts)} prompts at {address}"
-        )
-        yield PreflightCheck(
-            "answers", tuple(_unanswered(client, model, prompts[:CANNED])), f"{CANNED} prompts at {address}"
-        )
-    except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
+        yield PreflightCheck("template", tuple(_other_tokens(client, model, prompts)), _counted(prompts, address))
+        canned = prompts[:CANNED]
+        yield PreflightCheck("answers", tuple(_unanswered(client, model, canned)), _counted(canned, address))
+    except (httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         yield PreflightCheck("reachable", (f"{type(error).__name__}: {error}",), f"{address} answers as an engine")
 
 
-def _other_tokens(client: httpx.Client, model: str, prompts: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _counted(prompts: Sequence[_Prompt], address: str) -> str:
+    return f"{len(prompts)} prompt{'' if len(prompts) == 1 else 's'} at {address}"
+
+
+def _other_tokens(client: httpx.Client, model: str, prompts: Sequence[_Prompt]) -> Iterator[str]:
     """Prompts that are other tokens to the engine than they were in training; what is told of them are places alone."""
     for number, prompt in enumerate(prompts, start=1):
-        asked = {"model": model, "messages": prompt["messages"], "add_generation_prompt": True}
-        if prompt.get("tools"):
-            asked["tools"] = prompt["tools"]
-        there = cast(list[int], _json(client.post("/tokenize", json=asked))["tokens"])
-        trained = cast(list[int], prompt["tokens"])
+        asked = prompt.asked(model, add_generation_prompt=True)
+        answer = _body(client.post("/tokenize", json=asked))
+        there, trained = msgspec.json.decode(answer, type=_Tokenized).tokens, prompt.tokens
         if there != trained:
             at = next((at for at, (one, other) in enumerate(zip(trained, there, strict=False)) if one != other), None)
             where = f"from token {at}" if at is not None else "at the end"
             yield f"prompt {number} differs {where}: {len(trained)} tokens in training, {len(there)} there"
 
 
-def _unanswered(client: httpx.Client, model: str, prompts: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _unanswered(client: httpx.Client, model: str, prompts: Sequence[_Prompt]) -> Iterator[str]:
     for number, prompt in enumerate(prompts, start=1):
-        asked: dict[str, Any] = {"model": model, "messages": prompt["messages"], "temperature": 0, "max_tokens": 64}
-        if prompt.get("tools"):
-            asked["tools"] = prompt["tools"]
-        answer = client.post("/v1/chat/completions", json=asked)
+        answer = client.post("/v1/chat/completions", json=prompt.asked(model, temperature=0, max_tokens=64))
         if not answer.is_success:
             yield f"prompt {number}: status {answer.status_code}"
             continue
-        said = answer.json()["choices"][0]["message"]
-        if not said.get("content") and not said.get("tool_calls"):
+        choices = msgspec.json.decode(answer.content, type=_Completion).choices
+        if not choices or not (choices[0].message.content or choices[0].message.tool_calls):
             yield f"prompt {number}: an answer with nothing in it"
 
 
-def _prompts(run: Path) -> list[dict[str, Any]]:
+def _prompts(run: Path) -> list[_Prompt]:
     try:
-        lines = (run / PROMPTS).read_text("utf-8").split("\n")[:MAX_PROMPTS]
-        found = [cast(dict[str, Any], json.loads(line)) for line in lines if line]
+        lines = (run / PROMPTS).read_bytes().split(b"\n")[:MAX_PROMPTS]
+        found = [msgspec.json.decode(line, type=_Prompt) for line in lines if line]
     except OSError as error:
         raise PreflightError(f"{plain(error)}. hint: name the --out of a training that ended") from error
-    except ValueError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PreflightError(f"{run / PROMPTS}: {error}. hint: name the --out of a training that ended") from error
     if not found or not (run / "model").is_dir():
         raise PreflightError(f"{run} holds no model. hint: name the --out of a training that ended")
@@ -136,9 +175,12 @@ def _prompts(run: Path) -> list[dict[str, Any]]:
 
 def _replicas(engine: Engine) -> list[str]:
     """The address of each replica. With TLS it is the name itself, since a certificate is for a name."""
+    parts = _parts(engine.url)
+    for address in engine.replicas:
+        if _REPLICA.fullmatch(address) is None:
+            raise PreflightError(f"--replica {address}: no address. hint: HOST:PORT, as 10.0.0.7:8000")
     if engine.replicas:
         return list(engine.replicas)
-    parts = urlsplit(engine.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if parts.scheme == "https":
         return [f"{parts.hostname}:{port}"]
@@ -148,6 +190,21 @@ def _replicas(engine: Engine) -> list[str]:
         raise PreflightError(f"{parts.hostname}: {error.strerror}. hint: is the upstream's base_url right?") from error
     hosts = sorted({str(each[4][0]) for each in found})
     return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts]
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an engine's URL.
+
+    Raises:
+        PreflightError: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:  # a port or an address that is none
+        pass
+    raise PreflightError(f"{url}: no URL of an engine. hint: as http://host:8000/v1")
 
 
 def _at(url: str, address: str) -> str:
@@ -161,6 +218,6 @@ def _headers(engine: Engine) -> dict[str, str]:
     return {**engine.headers, "host": parts.netloc}
 
 
-def _json(answer: httpx.Response) -> dict[str, Any]:
+def _body(answer: httpx.Response) -> bytes:
     answer.raise_for_status()
-    return cast(dict[str, Any], answer.json())
+    return answer.content

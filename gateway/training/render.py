@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import difflib
+import math
 import re
 import shutil
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ RECIPES = Path(__file__).parent / "recipes"
 COMPARATORS = "comparators"
 LOCK = Path(__file__).parent / "train.lock"
 BEGIN, END = "# Settings: edit them here.", "# End of the settings."
+_WORDS = {"METHOD": ("full", "lora")}
+"""Settings that take certain words alone."""
 _ASSIGNED = re.compile(r"^([A-Z_]+) = (.*)$", re.MULTILINE)
 
 
@@ -41,6 +44,10 @@ def rendered(recipe: str, settings: Mapping[str, object]) -> str:
     for name, wanted in settings.items():
         if name in held and not _is_such(held[name], wanted):
             raise ValueError(f"{name.lower()} = {wanted!r}: of another kind. hint: such as {held[name]!r}")
+        if name in held and not _is_in_range(held[name], wanted):
+            raise ValueError(f"{name.lower()} = {wanted!r}: out of range. hint: such as {held[name]!r}")
+        if name in _WORDS and wanted not in _WORDS[name]:
+            raise ValueError(f"{name.lower()} = {wanted!r}: there is no such. hint: {', '.join(_WORDS[name])}")
     return text.replace(
         block,
         _ASSIGNED.sub(
@@ -111,7 +118,17 @@ def _is_such(held: object, wanted: object) -> bool:
         return isinstance(wanted, int) and not isinstance(wanted, bool)
     if isinstance(held, float):
         return isinstance(wanted, int | float) and not isinstance(wanted, bool)
+    if held is None:  # a number that the script decides itself
+        return wanted is None or (isinstance(wanted, int | float) and not isinstance(wanted, bool))
     return True
+
+
+def _is_in_range(held: object, wanted: object) -> bool:
+    """Whether a number can be meant: none is negative or without an end, and what counts something is not zero."""
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float):
+        return True
+    counts = isinstance(held, int) and held > 0
+    return math.isfinite(wanted) and wanted >= (1 if counts else 0)
 
 
 def contradictions(script: str, settings: Mapping[str, object]) -> list[str]:

@@ -22,7 +22,7 @@ import msgspec
 from records import durable
 from records.dataset import manifest, registry
 from records.dataset.caps import Cap
-from records.dataset.contamination import evaluation_rows
+from records.dataset.contamination import called, evaluation_rows
 from records.dataset.example import Example, Fields, Source
 from records.dataset.filters import Filters
 from records.dataset.formats import format_named
@@ -84,8 +84,8 @@ class LeakError(Exception):
         """`leaks`: each exchange's id, and the evaluation row that it repeats."""
         shown = ", ".join(f"{exchange} ({where})" for exchange, where in leaks[:_SHOWN_LEAKS])
         super().__init__(
-            f"{len(leaks)} exchanges repeat evaluation rows, and nothing was built: {shown}. "
-            "hint: --drop-leaks leaves them out, counted"
+            f"{len(leaks)} exchange{' repeats' if len(leaks) == 1 else 's repeat'} evaluation rows, and nothing was "
+            f"built: {shown}. hint: --drop-leaks leaves them out, counted"
         )
 
 
@@ -286,7 +286,10 @@ def _write(exchanges: DatasetRows, wanted: Wanted, folder: Path) -> Manifest:
         first_id=count.ids[0] if count.ids else "",
         last_id=count.ids[-1] if count.ids else "",
         crossfade=wanted.version,
-        against=[manifest.file_of(path, "evaluation", 0) for path in wanted.against],
+        against=[
+            msgspec.structs.replace(manifest.file_of(path, "evaluation", 0), name=called(path))
+            for path in wanted.against
+        ],
         filters=_asked(wanted),
         suspicions=whole.poisoning.suspicions(),
     )

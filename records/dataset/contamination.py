@@ -8,6 +8,7 @@ Rules:
 Source: Brown et al. 2020 (arXiv 2005.14165), appendix C: overlap of 13-grams.
 """
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ RUN = 13
 """Words in a row."""
 _FIELDS = ("messages", "input", "prompt", "question", "text")
 """Where an evaluation row has its prompt, the first that is there: OpenAI Evals has messages as `input`."""
+ROWS = "rows.jsonl"
+"""The name of every registered set's file: its folder tells it apart."""
 _WORD = re.compile(r"\w+")
 
 
@@ -40,25 +43,29 @@ class EvaluationRows:
             OSError: it cannot be read.
             ValueError: a row is none, with its place.
         """
-        number = 0
+        rows = 0
         require_file(path)  # no pipe: it is read once more, for its hash
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                for text in _texts(line, f"{path}:{number}"):
-                    self._add(_words(text), f"{path.name}:{number}")
-        if not number:
+                if not line.strip():
+                    continue
+                rows += 1
+                for text in _texts(line.removeprefix(codecs.BOM_UTF8 if number == 1 else b""), f"{path}:{number}"):
+                    self._add(_words(text), f"{called(path)}:{number}")
+        if not rows:
             raise ValueError(f"{path}: there is no row in it. hint: one JSON object a line")
-        return number
+        return rows
 
     def leak(self, prompt: Sequence[Fields]) -> str | None:
         """Where the evaluation row stands that a prompt repeats; None: nowhere."""
         if not self._whole:
             return None
-        asked = [turn for turn in prompt if turn["role"] == "user"] or prompt[-1:]
+        asked = [turn for turn in prompt if turn.get("role") == "user"] or prompt[-1:]
         for turn in asked:
-            if not turn["content"]:
+            said = _said(turn.get("content"))
+            if not said:
                 continue
-            words = _words(turn["content"])
+            words = _words(said)
             where = self._whole.get(hash(words)) or next(
                 (self._runs[run] for run in _runs(words) if run in self._runs), None
             )
@@ -71,6 +78,11 @@ class EvaluationRows:
             self._whole.setdefault(hash(words), where)
             for run in _runs(words):
                 self._runs.setdefault(run, where)
+
+
+def called(path: Path) -> str:
+    """An evaluation set's file as people know it: all that are registered have one name, in folders of their own."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name and path.name == ROWS else path.name
 
 
 def evaluation_rows(paths: Iterable[Path]) -> EvaluationRows:
@@ -88,7 +100,10 @@ def evaluation_rows(paths: Iterable[Path]) -> EvaluationRows:
 def _texts(line: bytes, where: str) -> Iterator[str]:
     """What users say in an evaluation row."""
     try:
+        line.decode()  # a text in another encoding would be other words, and repeat nothing
         row = read(line)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where}: no UTF-8. hint: save it as UTF-8") from error
     except UnreadableError as error:
         raise ValueError(f"{where}: not JSON. hint: one JSON object a line") from error
     fields = cast(Fields, row) if isinstance(row, dict) else {}

@@ -23,6 +23,8 @@ from records.named_file import opened
 
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _PATHS = {"messages": CHAT, "input": "/v1/responses", "prompt": "/v1/completions"}
+_TEMPLATE = re.compile(r"\{[{%#]")
+"""What promptfoo still would fill in, or leave out."""
 _LABELS = ("expected", "ideal")
 
 
@@ -119,6 +121,8 @@ def _promptfoo(text: str, name: str) -> Iterator[EvalRow]:
     listed = cast("list[Any]", prompts)
     if len(listed) != 1:
         raise EvalSetError(f"{name}: {len(listed)} prompts. hint: keep one; variants are models here, not prompts")
+    if "defaultTest" in config:
+        raise EvalSetError(f"{name}: defaultTest is not taken over. hint: write what it says into each test")
     for number, test in enumerate(cast("list[Any]", tests), 1):
         yield _test(listed[0], test, f"{name}: test {number}")
 
@@ -134,8 +138,12 @@ def _test(prompt: Any, test: Any, where: str) -> EvalRow:
         if found[1] not in variables:
             raise EvalSetError(f"{where}: no variable {found[1]}. hint: add it to `vars`")
         value = variables[found[1]]
+        if isinstance(value, list) or (isinstance(value, str) and value.startswith("file://")):
+            raise EvalSetError(f"{where}: {found[1]} is several values, or a file. hint: one test for each, in place")
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
+    if _TEMPLATE.search(_VARIABLE.sub("", text)):
+        raise EvalSetError(f"{where}: the prompt has more than variables. hint: {{{{name}}}} alone is filled in")
     asked = _VARIABLE.sub(filled, text)
     messages: Any = None
     if asked.lstrip().startswith("["):
@@ -143,9 +151,17 @@ def _test(prompt: Any, test: Any, where: str) -> EvalRow:
             messages = json.loads(asked)
         except ValueError:
             messages = None
-    turns = cast("list[Any]", messages) if isinstance(messages, list) else [{"role": "user", "content": asked}]
+    if not isinstance(messages, list):
+        messages = [{"role": "user", "content": asked}]
+    turns, said = _messages(messages, where)
+    label = _equals(fields.get("assert") or [], where)
+    label = said if label is None else label
+    return EvalRow({"messages": turns}, _label(label, where), CHAT, where)
+
+
+def _equals(asserted: Any, where: str) -> Any:
+    """The value of the one `equals` of a test; None: it asserts nothing."""
     label: Any = None
-    asserted: Any = fields.get("assert") or []
     for each in cast("list[Any]", asserted) if isinstance(asserted, list) else [asserted]:
         held = _object(each) or {"type": each}
         if held.get("type") != "equals" or label is not None:
@@ -154,7 +170,9 @@ def _test(prompt: Any, test: Any, where: str) -> EvalRow:
                 "answer belongs into the policy's `compare: [{promptfoo: …}]`"
             )
         label = held.get("value")
-    return EvalRow({"messages": turns}, _label(label, where), CHAT, where)
+        if label is None or (isinstance(label, str) and (label.startswith("file://") or _TEMPLATE.search(label))):
+            raise EvalSetError(f"{where}: its `equals` has no value in place. hint: write what the answer should be")
+    return label
 
 
 def _object(value: Any) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from records.parquet import COMPARISONS
 from records.store import Store
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.rooms.recording import PEPPER, Place
+from tests.rooms.stored_records import keep, record
 
 AT_US = 1_795_000_000_000_000
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
@@ -302,13 +303,38 @@ def test_an_evaluation_row_in_training_fails_the_build(place, tmp_path, capsys):
     words = ("dataset", "build", "--route", "support", "--format", "trl-sft", "--out", tmp_path / "out")
     words = (*words, "--data", place.root, "--against", tmp_path / "evals.jsonl", "--json")
     assert command.main([str(word) for word in words]) == 1
-    assert "1 exchanges repeat evaluation rows" in (said := capsys.readouterr().err)
+    assert "1 exchange repeats evaluation rows" in (said := capsys.readouterr().err)
     assert "evals.jsonl:2" in said
     assert not (tmp_path / "out").exists()
 
     code, built = run(capsys, *words, "--drop-leaks")
     assert (code, built["left_out"]["in_evaluation"], built["kept"]) == (0, 1, 39)
     assert [file["name"] for file in built["against"]] == ["evals.jsonl"]
+
+
+def test_a_conversation_stands_in_one_split(tmp_path):
+    """Whatever its turns say: half of a conversation tells what the other half asks."""
+    store = Store(tmp_path / "records")
+    keep(
+        store,
+        "a",
+        *(
+            msgspec.structs.replace(record(turn, route="support"), conversation_id=f"talk-{turn // 4}")
+            for turn in range(80)
+        ),
+    )
+    folder, made = build(store, Wanted("support", "trl-sft", validation_ppm=400_000), tmp_path / "out")
+
+    talks = {
+        file.split: {
+            int(json.loads(line)["prompt"][-1]["content"].split()[-1]) // 4
+            for line in (folder / file.name).read_text().splitlines()
+        }
+        for file in made.files
+    }
+    assert sum(map(len, talks.values())) == 20
+    assert all(talks.values())
+    assert [file.examples for file in made.files] == [4 * len(talks[file.split]) for file in made.files]
 
 
 def test_the_same_records_make_the_same_folder(place, tmp_path):
@@ -435,3 +461,22 @@ def test_forget_command(place, capsys):
 
     assert (code, told["kind"], told["removed"]) == (0, "user", 1)
     assert len(place.ids()) == before - 1
+
+
+def test_where_filters_leave_nothing_they_are_named(place, tmp_path, capsys):
+    """What was asked for is what to look at, not whether the route has another name."""
+    words = ("dataset", "build", "--route", "support", "--format", "trl-sft", "--out", tmp_path / "out", "--data")
+    words = (*words, place.root, "--since", "2039-01-01", "--model", "none")
+    assert command.main([str(word) for word in words]) == 1
+    assert "hint: no exchange is let through by what was asked for: since, models" in capsys.readouterr().err
+
+
+def test_a_broken_parquet_file_is_named_without_a_query(tmp_path, capsys):
+    """An empty one, and one that is text: one line, and no words of the database's."""
+    for content in ("", "no parquet at all, but long enough to look like some"):
+        (tmp_path / "train.parquet").write_text(content)
+        assert command.main(["dataset", "validate", str(tmp_path / "train.parquet"), "--format", "parquet"]) == 1
+        said = capsys.readouterr().err
+        assert "train.parquet" in said
+        assert "SELECT" not in said
+        assert said.count("\n") == 1

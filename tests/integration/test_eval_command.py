@@ -104,6 +104,18 @@ def test_variants_side_by_side(place: Place, capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out)[0]["runs"][0]["scores"][1]["mean"] == 1.0
 
 
+def test_a_row_without_a_model_asks_as_apps_do(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the policy matches one model, that is what the baseline is asked for; where it is unclear, nothing is."""
+    open_policy = POLICY.replace(f", model: {BASELINE}", "")
+    place.policy(open_policy.replace("gpt-4}", f"{BASELINE}}}"))
+    assert place.eval("run", "labelled", "--json") == 0
+    assert [score["mean"] for score in told(capsys)["scores"]] == [0.0, 1.0]
+    for unclear in ("'gpt-*'", "[gpt-4, gpt-5]"):
+        place.policy(open_policy.replace("gpt-4}", f"{unclear}}}"))
+        assert place.eval("run", "labelled") == 1
+        assert "no model is named" in capsys.readouterr().err
+
+
 def test_without_labels_it_says_what_scores_are(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """Who is compared with whom stands above the scores; the first variant shows none, and alone it is not asked."""
     place.add("bare", lambda _: None)

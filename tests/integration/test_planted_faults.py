@@ -137,7 +137,7 @@ def _preflight(capsys: pytest.CaptureFixture[str], engine: FakeEngine) -> tuple[
 
 
 CASES: list[tuple[Caught, int, str]] = [
-    (an_evaluation_row_in_training, 1, "1 exchanges repeat evaluation rows"),
+    (an_evaluation_row_in_training, 1, "1 exchange repeats evaluation rows"),
     (one_conversation_in_both_splits, 1, "one conversation in both splits"),
     (personal_data, 0, '"personal_data": 1'),
     (poison_from_one, 0, "rows say nearly the same, from 1 source:"),

@@ -176,15 +176,14 @@ def trainer_of(tokenizer: Any, rows: Dataset, validation: Dataset | None = None,
         "disable_tqdm": True,
         "seed": SEED,
     }
+    lora = LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
     trainer = DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, resolved["dtype"])),
         args=DPOConfig(**{**chosen, **changed}),
         train_dataset=rows,
         eval_dataset=validation,
         processing_class=tokenizer,
-        peft_config=LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
-        if METHOD == "lora"
-        else None,
+        peft_config={"full": None, "lora": lora}[METHOD],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -175,6 +175,7 @@ def trainer_of(tokenizer: Any, rows: Dataset, untouched: Dataset | None = None, 
         "disable_tqdm": True,
         "seed": SEED,
     }
+    lora = LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
     trainer = GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, resolved["dtype"])),
         reward_funcs=[make_reward(name, options, Path(FOLDER)) for name, options in REWARDS.items()],
@@ -182,9 +183,7 @@ def trainer_of(tokenizer: Any, rows: Dataset, untouched: Dataset | None = None, 
         train_dataset=rows,
         eval_dataset=None if untouched is None else untouched.select(range(min(MEASURED, len(untouched)))),
         processing_class=tokenizer,
-        peft_config=LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
-        if METHOD == "lora"
-        else None,
+        peft_config={"full": None, "lora": lora}[METHOD],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

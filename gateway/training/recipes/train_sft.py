@@ -181,6 +181,7 @@ def trainer_of(tokenizer: Any, out: Path, resolved: dict[str, Any]) -> SFTTraine
     if not isinstance(rows, DatasetDict):
         raise SystemExit(f"{DATASET} has no splits: name a folder of `crossfade dataset build`")
     model = AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, resolved["dtype"]))
+    lora = LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
     trainer = SFTTrainer(
         model=model,
         args=config(out, resolved),
@@ -188,9 +189,7 @@ def trainer_of(tokenizer: Any, out: Path, resolved: dict[str, Any]) -> SFTTraine
         eval_dataset=rows.get("validation"),
         processing_class=tokenizer,
         callbacks=[StopAfter()],
-        peft_config=LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
-        if METHOD == "lora"
-        else None,
+        peft_config={"full": None, "lora": lora}[METHOD],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

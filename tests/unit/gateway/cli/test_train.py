@@ -86,12 +86,50 @@ def test_a_script_for_elsewhere_names_what_is_there(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"train_sft.py", "requirements.txt", file}
     assert sft(tmp_path, "--on", on, "--json") == 0
     assert json.loads(capsys.readouterr().out)["start"] == str(tmp_path / "run" / file)
+    assert sft(tmp_path, "--on", on, "--dry-run") == 0
+    told, said = capsys.readouterr()
+    known = json.loads(told)
+    assert (known["rows"], known["settings"]["dataset"]) == (12, "/dataset")
+    assert "nothing has run" in said
+    assert str(tmp_path / "run" / file) in said
+    assert "--dry-run" in said
+
+
+@pytest.mark.usefixtures("data")
+def test_what_an_option_says_is_no_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A dataset or a base that came as a setting would be looked at by nobody; in a sweep it would be dropped."""
+    dataset = sorted_messages(tmp_path / "set", rows=12)
+    for name in ("dataset", "base", "out"):
+        assert sft(tmp_path, "--write-only", "--set", f"{name}=elsewhere") == 1
+        assert f"hint: --{name}" in capsys.readouterr().err
+    words = ["--dataset", str(dataset), "--base", "b", "--out", str(tmp_path / "run"), *asked_by_a_sweep(tmp_path)]
+    for more in (["--grid", "out=a,b"], ["--grid", "batch=1,2", "--set", "stop_after=0.5"]):
+        assert main(["train", "sweep", *words, "--dry-run", *more]) == 1
+        assert "is what a sweep decides itself. hint: --" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("data")
+def test_a_sweep_of_rows_that_judge_it_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A dataset of before the set was registered may hold its questions: it is looked at before anything is trained."""
+    dataset = sorted_messages(tmp_path / "set", rows=12)
+    words = ["--dataset", str(dataset), "--base", "b", "--out", str(tmp_path / "run"), *asked_by_a_sweep(tmp_path)]
+    rows = [
+        {"messages": [{"role": "user", "content": f"message {n} about a card"}], "expected": "{}"} for n in range(99)
+    ]
+    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["eval", "add", str(tmp_path / "own.jsonl"), "--route", "support-triage"]) == 0
+    capsys.readouterr()
+
+    assert main(["train", "sweep", *words, "--eval", "own", "--grid", "batch=1,2", "--dry-run"]) == 1
+
+    assert "train.jsonl:1 repeats an evaluation row (own/rows.jsonl:1)" in capsys.readouterr().err
 
 
 def test_a_base_model_here_is_carried_along(tmp_path: Path):
     """A folder as base is added to the app, and the script reads it where the app puts it."""
     sorted_messages(tmp_path / "set", rows=12)
     (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").touch()
     assert sft(tmp_path, "--on", "modal", "--base", str(tmp_path / "base")) == 0
     assert assigned(tmp_path / "run" / "modal_app.py")["BASE"] == str(tmp_path / "base")
     assert assigned(tmp_path / "run" / "train_sft.py")["BASE"] == "/base"
@@ -124,6 +162,7 @@ def test_a_dry_run_installs_nothing(
     shape = {"sweep": "trl-sft"}.get(action, f"trl-{action}")
     dataset = sorted_messages(tmp_path / "set", rows=12, shape=shape, untouched=3)
     (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").touch()
     words = ["--dataset", str(dataset), "--base", str(tmp_path / "base"), "--out", str(tmp_path / "run"), "--dry-run"]
     if action == "sweep":
         words += [*asked_by_a_sweep(tmp_path), "--grid", "batch=1,2,4"]
@@ -245,8 +284,10 @@ def test_a_candidate_that_passes_is_written_as_the_next_revision(
             "--json",
         ]
         engine.say = lambda _: None
+        capsys.readouterr()
         assert main(words) == 1
         assert (tmp_path / "p.yaml").read_text() == SHORT
+        assert json.loads(capsys.readouterr().out)["revision"] is None
         engine.say = lambda _: "fine"
         capsys.readouterr()
         assert main(words) == 0

@@ -28,6 +28,11 @@ def test_an_adapter_that_the_engine_takes_has_no_fault(tmp_path: Path):
         ({"modules_to_save": ["embed_tokens", "score"]}, "modules_to_save: embed_tokens"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights: pissa"),
         ({"layer_replication": [[0, 2]]}, "layer replication"),
+        ({"peft_type": "IA3"}, "peft_type IA3"),
+        ({"r": None}, "without ranks"),
+        ({"r": 0}, "without ranks"),
+        ({"rank_pattern": ["q_proj"]}, "without ranks"),
+        ({"modules_to_save": "embed_tokens"}, "modules_to_save: embed_tokens"),
     ],
 )
 def test_what_the_engine_refuses_is_named(tmp_path: Path, more: dict[str, object], word: str):
@@ -56,3 +61,7 @@ def test_a_whole_model_is_no_adapter(tmp_path: Path):
     (model / "adapter_config.json").write_text("{")
     with pytest.raises(json.JSONDecodeError):
         list(adapter_faults(model, 16))
+    for text in ("[]", "null", "[" * 100_000):
+        (model / "adapter_config.json").write_text(text)
+        with pytest.raises(ValueError, match=r"adapter_config\.json (holds no object|is nested)"):
+            list(adapter_faults(model, 16))

@@ -53,14 +53,15 @@ def test_a_script_is_short_and_imports_nothing_of_ours(recipe: str):
     assert ast.get_docstring(tree)
 
 
-OTHERS: dict[type, object] = {bool: False, int: 7, float: 2}
+OTHERS: dict[type, object] = {bool: False, int: 7, float: 2, type(None): 3}
+WORDS: dict[str, object] = {"METHOD": "lora"}
 
 
 @pytest.mark.parametrize("recipe", SCRIPTS)
 def test_every_setting_can_be_set(recipe: str):
     """Each name of the block gets its value there, and nothing else changes."""
     held = settings_in((RECIPES / recipe).read_text("utf-8"))
-    settings = {name: OTHERS.get(type(held.get(name)), f"it's {name}") for name in names(recipe)}
+    settings = {name: WORDS.get(name, OTHERS.get(type(held.get(name)), f"it's {name}")) for name in names(recipe)}
     scope = {
         node.targets[0].id: ast.literal_eval(node.value)
         for node in ast.parse(rendered(recipe, settings)).body
@@ -94,12 +95,43 @@ def test_a_setting_that_there_is_not_is_refused():
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [("EPOCHS", "many"), ("EPOCHS", None), ("EPOCHS", True), ("BATCH", 2.5), ("BATCH", "8"), ("MERGE", "no")],
+    [
+        ("EPOCHS", "many"),
+        ("EPOCHS", None),
+        ("EPOCHS", True),
+        ("BATCH", 2.5),
+        ("BATCH", "8"),
+        ("MERGE", "no"),
+        ("LEARNING_RATE", "nan"),
+        ("LEARNING_RATE", True),
+        ("MAX_LENGTH", "long"),
+    ],
 )
 def test_a_value_of_another_kind_is_refused(name: str, wanted: object):
     """Before it stands in a script that fails on it after the environment was made."""
     with pytest.raises(ValueError, match=rf"{name.lower()} = .*: of another kind. hint: such as "):
         rendered("train_sft.py", {name: wanted})
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("EPOCHS", -1),
+        ("EPOCHS", float("inf")),
+        ("LEARNING_RATE", float("inf")),
+        ("LEARNING_RATE", -1e-4),
+        ("BATCH", 0),
+        ("SAVE_STEPS", 0),
+        ("SEED", -1),
+        ("METHOD", "qlora"),
+        ("METHOD", 1),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(name: str, wanted: object):
+    """A number without an end would be no Python in the script, and another method would train all weights unseen."""
+    with pytest.raises(ValueError, match=rf"{name.lower()} = .*: (out of range|there is no such). hint: "):
+        rendered("train_sft.py", {name: wanted})
+    assert "SEED = 0" in rendered("train_sft.py", {"SEED": 0})
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,24 @@ def test_thirteen_words_in_a_row_leak(tmp_path: Path):
     assert rows.leak(user(f"Hello, {' '.join(words[2:14])}. Thanks")) is None
 
 
+def test_a_set_is_read_as_editors_leave_it(tmp_path: Path):
+    """A mark at its begin and empty lines are no rows; a registered set is told apart by its folder."""
+    path = tmp_path / "golden" / "rows.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(b'\xef\xbb\xbf{"text": "Is it lost?"}\r\n\r\n')
+    assert evaluation_rows([path]).leak(user("is it lost")) == "golden/rows.jsonl:1"
+    path.write_bytes(b"\n\n")
+    with pytest.raises(ValueError, match="no row in it"):
+        evaluation_rows([path])
+
+
+def test_a_set_in_another_encoding_is_an_error(tmp_path: Path):
+    """Its words would be other words: nothing would repeat them."""
+    (tmp_path / "set.jsonl").write_bytes('{"text": "a"}\n{"text": "un café"}\n'.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"set\.jsonl:2: no UTF-8"):
+        evaluation_rows([tmp_path / "set.jsonl"])
+
+
 @pytest.mark.parametrize("line", ["{", "[]", '{"answer": "x"}', '{"messages": []}'])
 def test_a_row_without_a_prompt_is_an_error(tmp_path: Path, line: str):
     """A set that is half read would find half of the leaks: the row is named."""

@@ -107,3 +107,26 @@ def test_whatever_a_file_holds_it_is_rows_or_refused(tmp_path: Path, name: str, 
         (tmp_path / name).write_text(json.dumps(odd), encoding="utf-8")
         with contextlib.suppress(EvalSetError):
             assert all(isinstance(each.request, dict) for each in read_file(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("{{word}} into", "{{word | upper}} into", "more than variables"),
+        ("{{word}} into", "{% if word %}it{% endif %} into", "more than variables"),
+        ("word: cat,", "word: [cat, bird],", "several values"),
+        ("word: cat,", "word: 'file://words.csv',", "several values"),
+        ("value: chat", "value: '{{word}}'", "no value in place"),
+        ("value: chat", "value: 'file://a.txt'", "no value in place"),
+        (", value: chat", "", "no value in place"),
+        ("tests:", "defaultTest: {assert: [{type: is-json}]}\ntests:", "defaultTest is not taken over"),
+        ("Translate {{word}} into {{language}}.", "[1, 2]", "nothing is asked"),
+    ],
+)
+def test_what_promptfoo_would_do_besides_is_refused(tmp_path: Path, old: str, new: str, what: str) -> None:
+    """A test that is half read would be another question, or have another label, and nobody would see it."""
+    path = tmp_path / "promptfooconfig.yaml"
+    assert old in PROMPTFOO
+    path.write_text(PROMPTFOO.replace(old, new), encoding="utf-8")
+    with pytest.raises(EvalSetError, match=rf"promptfooconfig\.yaml: .*{what}.*hint: "):
+        list(read_file(path))
