@@ -10,6 +10,14 @@ _WORDS = {
 """Where the system's own words need a second reading: `File exists` is what a folder says that cannot be made."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def hinted(error: OSError, hint: str) -> str:
+    """The same with what to do: `hint`, or of a full disk what helps there."""
+    return f"{plain(error)}. hint: {'make room, or name another place' if error.errno in _FULL else hint}"
+
+
 def plain(error: Exception) -> str:
     """`gone.jsonl: No such file or directory`; of any other error what it says itself."""
     if isinstance(error, OSError) and error.strerror:
