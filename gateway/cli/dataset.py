@@ -66,7 +66,7 @@ def _build(arguments: argparse.Namespace) -> int:
         version=version("crossfade"),
         against=tuple({path.resolve(): path for path in (*own, *arguments.against)}.values()),
         drops_leaks=arguments.drop_leaks,
-        with_unrouted=source.with_unrouted,
+        unrouted_models=source.unrouted_models,
         filters=_filters(arguments, source.models),
         most_per_source=arguments.most_per_source,
         most_per_template=arguments.most_per_template,
