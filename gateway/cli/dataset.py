@@ -23,7 +23,7 @@ from gateway.node import labels
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir
 from gateway.node.moments import moment, since
-from gateway.node.plain_error import plain
+from gateway.node.plain_error import hinted
 from gateway.training.inside_call import TrainingCallError
 from policies.candidates import route_of
 from policies.language.amounts import share_ppm
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{str(error).partition(chr(10))[0]}. hint: is it whole, and of the kind its name says?", arguments
         )
     except OSError as error:
-        return failed(f"{plain(error)}. hint: is the path right, and may this user read it?", arguments)
+        return failed(hinted(error, "is the path right, and may this user read it?"), arguments)
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -66,7 +66,7 @@ def _build(arguments: argparse.Namespace) -> int:
         version=version("crossfade"),
         against=tuple({path.resolve(): path for path in (*own, *arguments.against)}.values()),
         drops_leaks=arguments.drop_leaks,
-        with_unrouted=source.with_unrouted,
+        unrouted_models=source.unrouted_models,
         filters=_filters(arguments, source.models),
         most_per_source=arguments.most_per_source,
         most_per_template=arguments.most_per_template,

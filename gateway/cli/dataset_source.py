@@ -21,8 +21,8 @@ class DatasetSource:
 
     route: str
     models: tuple[str, ...] = ()
-    with_unrouted: bool = False
-    """Those of no route are taken too, if they ask for the models."""
+    unrouted_models: tuple[str, ...] = ()
+    """Those of no route that ask for one of these are taken, too."""
 
 
 def source_of(arguments: argparse.Namespace) -> DatasetSource:
@@ -53,7 +53,7 @@ def _of_policy(path: Path, models: tuple[str, ...]) -> DatasetSource:
         raise ValueError(str(error)) from error
     if models or not _is_by_model(policy.match):
         return DatasetSource(policy.route, models)
-    return DatasetSource(policy.route, policy.match.model, with_unrouted=True)
+    return DatasetSource(policy.route, unrouted_models=policy.match.model)
 
 
 def _is_by_model(match: Match) -> bool:

@@ -21,7 +21,7 @@ from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.node.datadir import DataDirError
 from gateway.node.moments import since
 from gateway.node.pepper import pepper_of
-from gateway.node.plain_error import plain
+from gateway.node.plain_error import hinted
 from records.evaluation import files, sets
 from records.evaluation.sample import sample
 from records.evaluation.sets import EvalSet
@@ -35,8 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
         return {"add": _add, "list": _list, "sample": _sample, "run": evaluation_run.run}[arguments.action](arguments)
     except (SettingsError, DataDirError, PolicyTextError, RayError, ReplayError, ValueError) as error:
         return failed(error, arguments)
-    except (OSError, duckdb.Error) as error:
-        return failed(f"{plain(error)}. hint: is the path right, and may this user read and write there?", arguments)
+    except duckdb.Error as error:
+        return failed(f"{error}. hint: is the path right, and may this user read and write there?", arguments)
+    except OSError as error:
+        return failed(hinted(error, "is the path right, and may this user read and write there?"), arguments)
 
 
 def _add(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from gateway.config.settings import Settings, Upstream
 from gateway.config.settings_file import SettingsError
 from gateway.config.surroundings import surroundings
 from gateway.config.yaml_file import YamlFileError
-from gateway.node.plain_error import plain
+from gateway.node.plain_error import hinted
 from gateway.training import environment
 from gateway.training.environment import EnvironmentBrokenError
 from gateway.training.inside_call import TrainingCallError
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     ) as error:  # fmt: skip
         return failed(error, arguments)
     except OSError as error:
-        return failed(f"{plain(error)}. hint: is the path right, and may this user write there?", arguments)
+        return failed(hinted(error, "is the path right, and may this user write there?"), arguments)
 
 
 def _environment(_: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import policies
 import records
 import shadow
+from records.durable import replace
 
 RECIPES = Path(__file__).parent / "recipes"
 COMPARATORS = "comparators"
@@ -93,7 +94,7 @@ def write(folder: Path, name: str, text: str, *, fresh: bool = False) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     if path.exists() and not fresh:
         return path.read_text("utf-8") == text
-    path.write_text(text, encoding="utf-8")
+    replace(path, text.encode())  # cut off by a full disk, it would be taken for the user's own
     return True
 
 

@@ -58,8 +58,8 @@ class Wanted:
     """Evaluation sets that none of it may repeat."""
     drops_leaks: bool = False
     """Rows that repeat them are left out; else one of them fails the build."""
-    with_unrouted: bool = False
-    """Exchanges of no route are taken too, where the filters let them through."""
+    unrouted_models: tuple[str, ...] = ()
+    """Exchanges of no route that ask for one of these models are taken, too."""
     filters: Filters = field(default_factory=Filters)
     most_per_source: int | None = None
     most_per_template: int | None = None
@@ -330,8 +330,9 @@ def _write_examples(
 
 def _asked(wanted: Wanted) -> dict[str, Any]:
     """What was asked for besides the route and the split."""
-    caps = {"most_per_source": wanted.most_per_source, "most_per_template": wanted.most_per_template}
+    caps: dict[str, Any] = {"most_per_source": wanted.most_per_source, "most_per_template": wanted.most_per_template}
     found = msgspec.json.decode(msgspec.json.encode(wanted.filters)) | caps | {"near": wanted.near}
+    found |= {"unrouted_models": list(wanted.unrouted_models) or None}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -341,7 +342,7 @@ def _split(source: Source, wanted: Wanted) -> Split:
 
 def _rows(store: Store, wanted: Wanted, spilt: Path) -> DatasetRows:
     return DatasetRows(
-        store, wanted.route, wanted.with_unrouted, wanted.filters, wanted.shape, wanted.labels, spilt, wanted.run
+        store, wanted.route, wanted.unrouted_models, wanted.filters, wanted.shape, wanted.labels, spilt, wanted.run
     )
 
 

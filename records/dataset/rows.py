@@ -119,7 +119,7 @@ class DatasetRows:
 
     store: Store
     route: str
-    with_unrouted: bool
+    unrouted_models: tuple[str, ...]
     filters: Filters
     shape: str
     """The name of the format."""
@@ -159,8 +159,8 @@ class DatasetRows:
     def _condition(self) -> tuple[str, list[object]]:
         """The SQL that holds for them, and its parameters."""
         where, values = self.filters.condition("j")
-        routes = [self.route, *([""] if self.with_unrouted else [])]
-        return f"list_contains(?, j.route) AND {where}", [routes, *values]
+        asked, models = Filters(models=self.unrouted_models).condition("j") if self.unrouted_models else ("false", [])
+        return f"(j.route = ? OR (j.route = '' AND {asked})) AND {where}", [self.route, *models, *values]
 
     def _parts(self, where: str, values: list[object]) -> list[_Part]:
         """Where each part begins."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.node.plain_error import plain
+from gateway.node.plain_error import hinted, plain
 
 
 def test_the_file_comes_first_and_no_number(tmp_path: Path):
@@ -23,6 +23,14 @@ def test_an_error_that_the_system_does_not_number_says_what_it_says(error: Excep
 def test_an_error_of_no_file_is_its_reason():
     """As of a full disk."""
     assert plain(OSError(28, "No space left on device")) == "No space left on device"
+
+
+def test_a_full_disk_is_not_a_wrong_path():
+    """What helps is room; of anything else what the command says helps."""
+    assert hinted(OSError(28, "No space left on device"), "h") == (
+        "No space left on device. hint: make room, or name another place"
+    )
+    assert hinted(PermissionError(13, "Permission denied", "f"), "h") == "f: Permission denied. hint: h"
 
 
 def test_what_the_system_says_in_riddles_is_said_plainly(tmp_path: Path):

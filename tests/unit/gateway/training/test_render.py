@@ -2,6 +2,7 @@
 
 import ast
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -162,6 +163,18 @@ def test_a_script_is_held_against_what_is_asked_for():
         "epochs = 3.0, not 5",
         "method = 'lora', not 'full'",
     ]
+
+
+def test_a_script_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A disk that is full leaves no half of one, which the next call would take for the user's own and run."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write(tmp_path / "run", "a.py", "1")
+    assert not (tmp_path / "run" / "a.py").exists()
 
 
 def test_what_the_user_edited_stays(tmp_path: Path):

@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Store:
 def read(store: Store, spilt: Path, **others: Any) -> DatasetRows:
     """All of the route, for answers."""
     return DatasetRows(
-        store, "answers", with_unrouted=False, filters=Filters(), shape="trl-sft", labels={}, spilt=spilt, **others
+        store, "answers", unrouted_models=(), filters=Filters(), shape="trl-sft", labels={}, spilt=spilt, **others
     )
 
 
