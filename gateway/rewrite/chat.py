@@ -12,13 +12,14 @@ from msgspec import UNSET, UnsetType
 from gateway import errors
 from gateway.rewrite.call_ids import made, signed
 from gateway.rewrite.choice_progress import ChoiceProgress
+from gateway.rewrite.form import Fault, calls_fault, is_whole
 from gateway.rewrite.lax_reader import LaxReader
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, WireMessage, WireToolCall, WireUsage
 from gateway.rewrite.surface import UNREADABLE, is_empty
 from policies.routing import Variant
 from records.wire.json_reader import is_text
-from records.wire.words import DONE, ending, is_done, is_heartbeat
+from records.wire.words import DONE, Ending, ending, is_done, is_heartbeat
 
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
 _NO_ANNOTATIONS: Final = msgspec.Raw(b"[]")
@@ -49,6 +50,8 @@ class ChatStream:
         self._asked = asked
         self._model = asked.model if variant.report_model == "requested" else None
         self._choices: dict[int, ChoiceProgress] = {}
+        self._goes_on = False
+        """It says an end in many events: none of these says that it is the last."""
         self._last: ChatAnswer | None = None
         self._lax = LaxReader()
 
@@ -114,6 +117,9 @@ class ChatStream:
         """Bring one choice's part into shape; False: nothing in it is for the app."""
         progress = self._choices.get(choice.index)
         if progress is None:
+            if not 0 <= choice.index < self._asked.n:
+                self.failure = CandidateFailure("failure", "unasked_choice")
+                return False
             progress = self._choices[choice.index] = ChoiceProgress()
         how = ending(choice.finish_reason)
         if not how:
@@ -123,8 +129,14 @@ class ChatStream:
             return False
         says = choice.finish_reason is not None
         _fit(choice, self._asked, is_new=not progress.begun)
+        if progress.finished and _is_spoken(choice):
+            if not how:
+                self.failure = CandidateFailure("failure", "words_after_end")
+                return False
+            self._goes_on = True
         turn = choice.delta
         if isinstance(turn, WireMessage):
+            progress.turned = True
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
             for call in turn.tool_calls or ():
                 call.index = progress.place(call)
@@ -138,8 +150,14 @@ class ChatStream:
         elif choice.text:
             self.begun = progress.spoke = says = True
         if choice.finish_reason is not None:
+            fault = progress.fault(how) if self._asked.surface == "chat" else None
+            if fault is not None:
+                self.failure = CandidateFailure("failure", fault)
+                return False
+            if choice.delta is UNSET and self._asked.surface == "chat":
+                choice.delta = WireMessage()
             self.begun = progress.finished = True
-            self.is_said = self._asked.surface == "chat" and self._is_finished()
+            self.is_said = self._asked.surface == "chat" and self._is_finished() and not self._goes_on
             choice.finish_reason = _finish(choice.finish_reason, self._asked, called=progress.called)
         return says
 
@@ -194,14 +212,22 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
         return CandidateFailure("failure", "empty")
     if len(answer.choices) < asked.n:  # some engines know no `n`
         return CandidateFailure("capability", "truncated")
+    if len(answer.choices) > asked.n:
+        return CandidateFailure("failure", "unasked_choice")
     for choice in answer.choices:
-        if ending(choice.finish_reason) in ("", "error"):
+        how = ending(choice.finish_reason)
+        if how in ("", "error"):
             return CandidateFailure("failure", "aborted")
+        if not 0 <= choice.index < asked.n:
+            return CandidateFailure("failure", "unasked_choice")
         if asked.surface == "chat" and choice.message is UNSET:
             choice.message, choice.delta = choice.delta, UNSET  # as a chunk has it
         if (choice.message if asked.surface == "chat" else choice.text) is UNSET:
             return CandidateFailure("failure", "empty")
         _finish_choice(choice, asked, answer)
+        fault = _turn_fault(choice.message, how)
+        if fault is not None:
+            return CandidateFailure("failure", fault)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
         answer.usage = _fill(answer.usage, asked) if _is_counted(answer.usage) else None
@@ -218,6 +244,32 @@ def is_mute(out: bytes) -> bool:
         and (turn.content or turn.tool_calls or turn.refusal or turn.audio or turn.function_call)
         for turn in turns
     )
+
+
+def _turn_fault(turn: WireMessage | UnsetType, how: Ending) -> Fault | None:
+    """What makes a whole turn, brought into shape, unusable; `how`: as it says that it ended."""
+    if not isinstance(turn, WireMessage) or not is_whole(how):
+        return None
+    if turn.tool_calls:
+        return calls_fault([_called(call) for call in turn.tool_calls])
+    is_mute = not (turn.content or turn.refusal) and turn.function_call is UNSET
+    return "unusable_call" if is_mute and how == "tool_calls" else None
+
+
+def _called(call: WireToolCall) -> tuple[str, str]:
+    function = call.function
+    if not isinstance(function, Function):
+        return "", ""
+    return function.name or "", function.arguments or ""
+
+
+def _is_spoken(choice: Choice) -> bool:
+    """Whether a part of a stream has words that are not blank, or a tool call's."""
+    turn = choice.delta
+    if not isinstance(turn, WireMessage):
+        return isinstance(choice.text, str) and bool(choice.text.strip())
+    words = turn.content if isinstance(turn.content, str) else ""
+    return bool(words.strip() or turn.refusal) or any(any(_called(call)) for call in turn.tool_calls or ())
 
 
 def _is_counted(used: WireUsage | UnsetType | None) -> TypeGuard[WireUsage]:
@@ -238,8 +290,6 @@ def _fit(choice: Choice, asked: AnswerShape, *, is_new: bool) -> None:
         if choice.delta is UNSET or (is_new and _is_silent(choice.delta)):
             choice.delta = choice.message
         choice.message = UNSET
-    if choice.delta is UNSET and choice.finish_reason is not None:
-        choice.delta = WireMessage()
 
 
 def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:
