@@ -115,28 +115,15 @@ class ChatStream:
 
     def _shows(self, choice: Choice, answer: ChatAnswer) -> bool:
         """Bring one choice's part into shape; False: nothing in it is for the app."""
-        progress = self._choices.get(choice.index)
-        if progress is None:
-            if not 0 <= choice.index < self._asked.n:
-                self.failure = CandidateFailure("failure", "unasked_choice")
-                return False
-            progress = self._choices[choice.index] = ChoiceProgress()
         how = ending(choice.finish_reason)
+        progress = self._follow(choice, how)
+        if progress is None:
+            return False
         if not how:
             choice.finish_reason = None
-        elif how == "error":
-            self.failure = CandidateFailure("failure", "aborted")
-            return False
         says = choice.finish_reason is not None
-        _fit(choice, self._asked, is_new=not progress.begun)
-        if progress.finished and _is_spoken(choice):
-            if not how:
-                self.failure = CandidateFailure("failure", "words_after_end")
-                return False
-            self._goes_on = True
         turn = choice.delta
         if isinstance(turn, WireMessage):
-            progress.turned = True
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
             for call in turn.tool_calls or ():
                 call.index = progress.place(call)
@@ -150,16 +137,41 @@ class ChatStream:
         elif choice.text:
             self.begun = progress.spoke = says = True
         if choice.finish_reason is not None:
-            fault = progress.fault(how) if self._asked.surface == "chat" else None
-            if fault is not None:
-                self.failure = CandidateFailure("failure", fault)
-                return False
-            if choice.delta is UNSET and self._asked.surface == "chat":
-                choice.delta = WireMessage()
-            self.begun = progress.finished = True
-            self.is_said = self._asked.surface == "chat" and self._is_finished() and not self._goes_on
-            choice.finish_reason = _finish(choice.finish_reason, self._asked, called=progress.called)
+            return self._finishes(choice, progress, how)
         return says
+
+    def _follow(self, choice: Choice, how: Ending) -> ChoiceProgress | None:
+        """How far the choice has come of which this is a part, with its fields fitted; None: it cannot go on so."""
+        progress = self._choices.get(choice.index)
+        if progress is None:
+            if not 0 <= choice.index < self._asked.n:
+                return self._fails("unasked_choice")
+            progress = self._choices[choice.index] = ChoiceProgress()
+        if how == "error":
+            return self._fails("aborted")
+        if choice.delta is not UNSET or choice.message is not UNSET:
+            progress.turned = True
+        _fit(choice, self._asked, is_new=not progress.begun)
+        if progress.finished and _is_spoken(choice):
+            if not how:
+                return self._fails("words_after_end")
+            self._goes_on = True
+        return progress
+
+    def _finishes(self, choice: Choice, progress: ChoiceProgress, how: Ending) -> bool:
+        """Bring one choice's end into shape; False: it is none."""
+        is_chat = self._asked.surface == "chat"
+        fault = progress.fault(how) if is_chat else None
+        if fault is not None:
+            self._fails(fault)
+            return False
+        self.begun = progress.finished = True
+        self.is_said = is_chat and self._is_finished() and not self._goes_on
+        choice.finish_reason = _finish(choice.finish_reason or "", self._asked, called=progress.called)
+        return True
+
+    def _fails(self, fault: Fault) -> None:
+        self.failure = CandidateFailure("failure", fault)
 
     def _hears(self, turn: WireMessage, progress: ChoiceProgress) -> bool:
         """Whether a delta says anything."""
@@ -208,26 +220,11 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     if not _is_empty(answer.error):
         return classify_event(body) or CandidateFailure("failure", "error_event")
     answer.error = UNSET
-    if not answer.choices:
-        return CandidateFailure("failure", "empty")
-    if len(answer.choices) < asked.n:  # some engines know no `n`
+    if answer.choices and len(answer.choices) < asked.n:  # some engines know no `n`
         return CandidateFailure("capability", "truncated")
-    if len(answer.choices) > asked.n:
-        return CandidateFailure("failure", "unasked_choice")
-    for choice in answer.choices:
-        how = ending(choice.finish_reason)
-        if how in ("", "error"):
-            return CandidateFailure("failure", "aborted")
-        if not 0 <= choice.index < asked.n:
-            return CandidateFailure("failure", "unasked_choice")
-        if asked.surface == "chat" and choice.message is UNSET:
-            choice.message, choice.delta = choice.delta, UNSET  # as a chunk has it
-        if (choice.message if asked.surface == "chat" else choice.text) is UNSET:
-            return CandidateFailure("failure", "empty")
-        _finish_choice(choice, asked, answer)
-        fault = _turn_fault(choice.message, how)
-        if fault is not None:
-            return CandidateFailure("failure", fault)
+    fault = _choices_fault(answer, asked)
+    if fault is not None:
+        return CandidateFailure("failure", fault)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
         answer.usage = _fill(answer.usage, asked) if _is_counted(answer.usage) else None
@@ -244,6 +241,29 @@ def is_mute(out: bytes) -> bool:
         and (turn.content or turn.tool_calls or turn.refusal or turn.audio or turn.function_call)
         for turn in turns
     )
+
+
+def _choices_fault(answer: ChatAnswer, asked: AnswerShape) -> Fault | None:
+    """What makes a whole answer unusable. Brings its choices into shape on the way."""
+    if not answer.choices:
+        return "empty"
+    if len(answer.choices) > asked.n:
+        return "unasked_choice"
+    for choice in answer.choices:
+        how = ending(choice.finish_reason)
+        if how in ("", "error"):
+            return "aborted"
+        if not 0 <= choice.index < asked.n:
+            return "unasked_choice"
+        if asked.surface == "chat" and choice.message is UNSET:
+            choice.message, choice.delta = choice.delta, UNSET  # as a chunk has it
+        if (choice.message if asked.surface == "chat" else choice.text) is UNSET:
+            return "empty"
+        _finish_choice(choice, asked, answer)
+        fault = _turn_fault(choice.message, how)
+        if fault is not None:
+            return fault
+    return None
 
 
 def _turn_fault(turn: WireMessage | UnsetType, how: Ending) -> Fault | None:
@@ -290,6 +310,8 @@ def _fit(choice: Choice, asked: AnswerShape, *, is_new: bool) -> None:
         if choice.delta is UNSET or (is_new and _is_silent(choice.delta)):
             choice.delta = choice.message
         choice.message = UNSET
+    if choice.delta is UNSET and choice.finish_reason is not None:
+        choice.delta = WireMessage()
 
 
 def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:

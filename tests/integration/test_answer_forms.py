@@ -1,7 +1,6 @@
-"""Answers of 200 and JSON on a real worker: what no client can use is charged, what servers send otherwise is served."""
+"""Answers of 200 and JSON on a real worker: what no client can use is charged, what servers send else is served."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -111,11 +110,14 @@ def test_a_fault_behind_the_first_word_is_told_and_charged(room: Room, place: in
     """The app has words already: its stream breaks off with an error, and that is a failure."""
     form, before, out = FORMS[place], room.charged(), b""
     body = {"model": f"m-{place}"} | form.request
-    with room.client.stream("POST", f"/{form.path}", json=body, headers={"authorization": f"Bearer {KEY}"}) as told:
-        with pytest.raises(httpx.RemoteProtocolError):
-            for piece in told.iter_bytes():
-                room.heard[place].set()
-                out += piece
+    headers = {"authorization": f"Bearer {KEY}"}
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        room.client.stream("POST", f"/{form.path}", json=body, headers=headers) as told,
+    ):
+        for piece in told.iter_bytes():
+            room.heard[place].set()
+            out += piece
     assert (told.status_code, told.headers["x-crossfade-variant"]) == (200, "candidate")
     assert b"upstream_broken" in out
     assert room.charged() - before == 1
@@ -155,7 +157,7 @@ def _said(form: Form, told: Any) -> str:
         return texts[0]
     if form.path == CHAT:
         return _said_in_chat(told) if not form.stream else _said_in_chunks(told)
-    response = [event for event in told][-1].response if form.stream else told
+    response = list(told)[-1].response if form.stream else told
     calls = [item for item in response.output if item.type == "function_call"]
     return response.output_text + "".join(_called(call.name, call.arguments) for call in calls)
 

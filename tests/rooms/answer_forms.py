@@ -1,4 +1,4 @@
-"""A candidate's answers of 200 and JSON: those that no OpenAI client can use, and the oddities of servers that one can."""
+"""A candidate's answers of 200 and JSON: those that no OpenAI client can use, and oddities of servers that one can."""
 
 import json
 from dataclasses import dataclass, field
@@ -264,8 +264,8 @@ ODD: list[Form] = [
     Form("Ollama: two ends", chunk(part(calls(call()), "tool_calls")) + END + DONE, stream=True, asks=TOOLS,
          says=CALLED),
     Form("the same end twice", WORDS + END + END + DONE, stream=True),
-    Form("deltas of null between", WORDS + chunk(part() | {"delta": None}) + chunk(part(finish="stop") | {"delta": None})
-         + DONE, stream=True),
+    Form("deltas of null between",
+         WORDS + chunk(part() | {"delta": None}) + chunk(part(finish="stop") | {"delta": None}) + DONE, stream=True),
     Form("no end but the stream's", WORDS + END, stream=True),
     Form("a call in pieces",
          BEGUN_CALL + chunk(part({"tool_calls": [{"index": 0, "function": {"arguments": '"Bonn"}'}}]}))
