@@ -7,6 +7,7 @@ FAILURE_WORDS = {
     "between_tokens_timeout": "stopped in the middle of an answer",
     "breaker": "not asked, after earlier failures",
     "broken": "broke off in the middle of an answer",
+    "broken_arguments": "a tool call whose arguments cannot be read",
     "busy": "not asked, too many requests at once",
     "connect_timeout": "no connection in time",
     "context_length": "the request was too long for it",
@@ -33,7 +34,12 @@ FAILURE_WORDS = {
     "too_slow": "far slower than the baseline",
     "total_timeout": "no whole answer in time",
     "truncated": "an answer cut short",
+    "unasked_choice": "a choice that nobody asked for",
+    "unasked_vectors": "not one vector for each text",
     "unreachable": "cannot be reached",
+    "unusable_call": "a tool call without a name",
+    "unusable_item": "an output item that cannot be read",
+    "words_after_end": "words after the end of an answer",
 }
 
 

@@ -16,7 +16,9 @@ from pydantic.fields import FieldInfo
 
 from gateway import errors
 from gateway.config import otel, quantities, readiness, settings, warm
+from gateway.rewrite.form import FAULTS
 from gateway.telemetry.metrics import METRICS, MetricOwner
+from policies.failure_words import failure_phrase
 from policies.language import amounts as units
 from records.parquet import TABLES
 from records.wire.dialects import DIALECTS
@@ -73,6 +75,18 @@ def error_codes() -> str:
     again = {True: "yes", False: "no", None: "by its status"}
     for name, code in errors.CODES.items():
         lines.append(f"| `{name}` | {code.status} | {code.message.replace('{}', '…')} | {again[code.retry]} |")
+    lines += [
+        "",
+        "# Answers of a candidate that no client can use",
+        "",
+        "They are 200, and JSON or events, and count as failures. The reason stands in the records",
+        "(`attempts_json`), in `crossfade_fallbacks_total`, in `crossfade_shadow_total`, and in words in",
+        "`crossfade explain`. Who judges what: [docs/operations.md](../operations.md#answers-that-no-client-can-use).",
+        "",
+        "| reason | what is wrong | in `explain` |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{word}` | {meaning} | {failure_phrase(word)} |" for word, meaning in FAULTS.items()]
     return "\n".join([*lines, ""])
 
 

@@ -12,13 +12,14 @@ from msgspec import UNSET, UnsetType
 from gateway import errors
 from gateway.rewrite.call_ids import made, signed
 from gateway.rewrite.choice_progress import ChoiceProgress
+from gateway.rewrite.form import Fault, calls_fault, is_whole
 from gateway.rewrite.lax_reader import LaxReader
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, WireMessage, WireToolCall, WireUsage
 from gateway.rewrite.surface import UNREADABLE, is_empty
 from policies.routing import Variant
 from records.wire.json_reader import is_text
-from records.wire.words import DONE, ending, is_done, is_heartbeat
+from records.wire.words import DONE, Ending, ending, is_done, is_heartbeat
 
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
 _NO_ANNOTATIONS: Final = msgspec.Raw(b"[]")
@@ -51,6 +52,8 @@ class ChatStream:
         self._asked = asked
         self._model = asked.model if variant.report_model == "requested" else None
         self._choices: dict[int, ChoiceProgress] = {}
+        self._goes_on = False
+        """It says an end in many events: none of these says that it is the last."""
         self._last: ChatAnswer | None = None
         self._lax = LaxReader()
 
@@ -114,17 +117,13 @@ class ChatStream:
 
     def _shows(self, choice: Choice, answer: ChatAnswer) -> bool:
         """Bring one choice's part into shape; False: nothing in it is for the app."""
-        progress = self._choices.get(choice.index)
-        if progress is None:
-            progress = self._choices[choice.index] = ChoiceProgress()
         how = ending(choice.finish_reason)
+        progress = self._follow(choice, how)
+        if progress is None:
+            return False
         if not how:
             choice.finish_reason = None
-        elif how == "error":
-            self.failure = CandidateFailure("failure", "aborted")
-            return False
         says = choice.finish_reason is not None
-        _fit(choice, self._asked, is_new=not progress.begun)
         turn = choice.delta
         if isinstance(turn, WireMessage):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
@@ -142,10 +141,41 @@ class ChatStream:
             self.begun = progress.spoke = says = True
             self.said_bytes += len(choice.text) if choice.text.isascii() else 3 * len(choice.text)
         if choice.finish_reason is not None:
-            self.begun = progress.finished = True
-            self.is_said = self._asked.surface == "chat" and self._is_finished()
-            choice.finish_reason = _finish(choice.finish_reason, self._asked, called=progress.called)
+            return self._finishes(choice, progress, how)
         return says
+
+    def _follow(self, choice: Choice, how: Ending) -> ChoiceProgress | None:
+        """How far the choice has come of which this is a part, with its fields fitted; None: it cannot go on so."""
+        progress = self._choices.get(choice.index)
+        if progress is None:
+            if not 0 <= choice.index < self._asked.n:
+                return self._fails("unasked_choice")
+            progress = self._choices[choice.index] = ChoiceProgress()
+        if how == "error":
+            return self._fails("aborted")
+        if choice.delta is not UNSET or choice.message is not UNSET:
+            progress.turned = True
+        _fit(choice, self._asked, is_new=not progress.begun)
+        if progress.finished and _is_spoken(choice):
+            if not how:
+                return self._fails("words_after_end")
+            self._goes_on = True
+        return progress
+
+    def _finishes(self, choice: Choice, progress: ChoiceProgress, how: Ending) -> bool:
+        """Bring one choice's end into shape; False: it is none."""
+        is_chat = self._asked.surface == "chat"
+        fault = progress.fault(how) if is_chat else None
+        if fault is not None:
+            self._fails(fault)
+            return False
+        self.begun = progress.finished = True
+        self.is_said = is_chat and self._is_finished() and not self._goes_on
+        choice.finish_reason = _finish(choice.finish_reason or "", self._asked, called=progress.called)
+        return True
+
+    def _fails(self, fault: Fault) -> None:
+        self.failure = CandidateFailure("failure", fault)
 
     def _hears(self, turn: WireMessage, progress: ChoiceProgress) -> bool:
         """Whether a delta says anything."""
@@ -196,18 +226,11 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     if not _is_empty(answer.error):
         return classify_event(body) or CandidateFailure("failure", "error_event")
     answer.error = UNSET
-    if not answer.choices:
-        return CandidateFailure("failure", "empty")
-    if len(answer.choices) < asked.n:  # some engines know no `n`
+    if answer.choices and len(answer.choices) < asked.n:  # some engines know no `n`
         return CandidateFailure("capability", "truncated")
-    for choice in answer.choices:
-        if ending(choice.finish_reason) in ("", "error"):
-            return CandidateFailure("failure", "aborted")
-        if asked.surface == "chat" and choice.message is UNSET:
-            choice.message, choice.delta = choice.delta, UNSET  # as a chunk has it
-        if (choice.message if asked.surface == "chat" else choice.text) is UNSET:
-            return CandidateFailure("failure", "empty")
-        _finish_choice(choice, asked, answer)
+    fault = _choices_fault(answer, asked)
+    if fault is not None:
+        return CandidateFailure("failure", fault)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
         answer.usage = _fill(answer.usage, asked) if _is_counted(answer.usage) else None
@@ -224,6 +247,55 @@ def is_mute(out: bytes) -> bool:
         and (turn.content or turn.tool_calls or turn.refusal or turn.audio or turn.function_call)
         for turn in turns
     )
+
+
+def _choices_fault(answer: ChatAnswer, asked: AnswerShape) -> Fault | None:
+    """What makes a whole answer unusable. Brings its choices into shape on the way."""
+    if not answer.choices:
+        return "empty"
+    if len(answer.choices) > asked.n:
+        return "unasked_choice"
+    for choice in answer.choices:
+        how = ending(choice.finish_reason)
+        if how in ("", "error"):
+            return "aborted"
+        if not 0 <= choice.index < asked.n:
+            return "unasked_choice"
+        if asked.surface == "chat" and choice.message is UNSET:
+            choice.message, choice.delta = choice.delta, UNSET  # as a chunk has it
+        if (choice.message if asked.surface == "chat" else choice.text) is UNSET:
+            return "empty"
+        _finish_choice(choice, asked, answer)
+        fault = _turn_fault(choice.message, how)
+        if fault is not None:
+            return fault
+    return None
+
+
+def _turn_fault(turn: WireMessage | UnsetType, how: Ending) -> Fault | None:
+    """What makes a whole turn, brought into shape, unusable; `how`: as it says that it ended."""
+    if not isinstance(turn, WireMessage) or not is_whole(how):
+        return None
+    if turn.tool_calls:
+        return calls_fault([_called(call) for call in turn.tool_calls])
+    is_mute = not (turn.content or turn.refusal) and turn.function_call is UNSET
+    return "unusable_call" if is_mute and how == "tool_calls" else None
+
+
+def _called(call: WireToolCall) -> tuple[str, str]:
+    function = call.function
+    if not isinstance(function, Function):
+        return "", ""
+    return function.name or "", function.arguments or ""
+
+
+def _is_spoken(choice: Choice) -> bool:
+    """Whether a part of a stream has words that are not blank, or a tool call's."""
+    turn = choice.delta
+    if not isinstance(turn, WireMessage):
+        return isinstance(choice.text, str) and bool(choice.text.strip())
+    words = turn.content if isinstance(turn.content, str) else ""
+    return bool(words.strip() or turn.refusal) or any(any(_called(call)) for call in turn.tool_calls or ())
 
 
 def _is_counted(used: WireUsage | UnsetType | None) -> TypeGuard[WireUsage]:

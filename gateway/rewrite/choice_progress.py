@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from gateway.rewrite.form import Fault, calls_fault, is_whole
 from gateway.rewrite.shapes import Function, WireToolCall
+from records.wire.words import Ending
 
 _HELD_BYTES: Final = 64 * 1024
 """Blank content kept back at most, until it is known whether a tool call follows."""
@@ -12,8 +14,8 @@ class ChoiceProgress:
     """What was said of it so far."""
 
     __slots__ = (
-        "argued", "begun", "called", "calls", "finished", "held", "named", "names", "places", "renamed", "spoke",
-        "told",
+        "arguments", "begun", "called", "calls", "finished", "held", "named", "names", "places", "renamed", "spoke",
+        "told", "turned",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -21,6 +23,8 @@ class ChoiceProgress:
         self.spoke = False
         self.called = False
         self.finished = False
+        self.turned = False
+        """A delta was there, whatever it said."""
         self.held = b""
         self.calls: list[str] = []
         """The engine's id of each tool call so far."""
@@ -34,8 +38,8 @@ class ChoiceProgress:
         """Calls that it knows the name of."""
         self.renamed: set[int] = set()
         """Calls of whose name one more piece has come, which it does not know yet."""
-        self.argued: set[int] = set()
-        """Calls that have arguments."""
+        self.arguments: dict[int, list[str]] = {}
+        """The arguments, in pieces, of those calls that have some."""
 
     def place(self, call: WireToolCall) -> int:
         """Which call a fragment belongs to, as the records tell it (`records.wire.merge`)."""
@@ -58,7 +62,7 @@ class ChoiceProgress:
         else:
             self.names[place] = self.names[place] or name
         if isinstance(call.function, Function) and call.function.arguments:
-            self.argued.add(place)
+            self.arguments.setdefault(place, []).append(call.function.arguments)
         return place
 
     def _is_another(self, place: int, found: str, name: str) -> bool:
@@ -67,12 +71,23 @@ class ChoiceProgress:
             return self.calls[place] != found
         if not name or found or self.names[place] in ("", name):
             return False
-        return not self.calls[place] or place in self.argued  # else one more piece of its name
+        return not self.calls[place] or place in self.arguments  # else one more piece of its name
 
     def _begin(self, found: str, name: str) -> int:
         self.calls.append(found)
         self.names.append(name)
         return len(self.calls) - 1
+
+    def fault(self, how: Ending) -> Fault | None:
+        """What makes it unusable, now that it ended; `how`: as it says."""
+        if not is_whole(how):
+            return None
+        if self.called:
+            texts = ["".join(self.arguments.get(place, ())) for place in range(len(self.names))]
+            return calls_fault(zip(self.names, texts, strict=True))
+        if not self.turned:
+            return "empty"
+        return "unusable_call" if how == "tool_calls" and not self.spoke else None
 
     def is_decided(self) -> bool:
         """Whether blank content may be shown: it is an answer's, not a tool call's preamble."""

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.rewrite.form import vectors_fault
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import NULL, Adapted, AnswerShape, EmbeddingsAnswer, EmbeddingsFields, Fields, Unfit
 from gateway.rewrite.surface import UNREADABLE, is_empty
@@ -57,19 +58,26 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
         answer = _ANSWER.decode(body)
         if isinstance(answer.error, msgspec.Raw) and not is_empty(answer.error):
             return classify_event(body) or CandidateFailure("failure", "error_event")
-        if not answer.data or len(answer.data) != asked.inputs:
+        if not answer.data:
             return CandidateFailure("failure", "empty")
+        lengths: set[int] = set()
         for item in answer.data:
-            item.embedding = _encoded(item.embedding, is_base64=asked.is_base64)
+            item.embedding = _encoded(item.embedding, lengths, is_base64=asked.is_base64)
     except (*UNREADABLE, ValueError, OverflowError):
         return CandidateFailure("failure", "malformed")
+    fault = vectors_fault(answer.data, lengths, asked.inputs)
+    if fault is not None:
+        return CandidateFailure("failure", fault)
+    by_order = all(not item.index for item in answer.data)
+    for place, item in enumerate(answer.data):
+        item.index = place if by_order else item.index or 0
     answer.error = msgspec.UNSET
     answer.model = asked.model if variant.report_model == "requested" else answer.model
     return _encode(answer)
 
 
-def _encoded(vector: msgspec.Raw, *, is_base64: bool) -> msgspec.Raw:
-    """A vector in the encoding that was asked for; its bytes as they came where that is theirs.
+def _encoded(vector: msgspec.Raw, lengths: set[int], *, is_base64: bool) -> msgspec.Raw:
+    """A vector in the encoding that was asked for; its bytes as they came where that is theirs. Notes its length.
 
     Raises:
         ValueError, UNREADABLE: it is none.
@@ -82,6 +90,7 @@ def _encoded(vector: msgspec.Raw, *, is_base64: bool) -> msgspec.Raw:
         numbers.extend(_FLOATS.decode(raw))
     if not numbers:
         raise ValueError
+    lengths.add(len(numbers))
     if raw.startswith(b'"') == is_base64:
         return vector
     if sys.byteorder == "big":  # float32 is little-endian on the wire

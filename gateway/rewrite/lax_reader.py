@@ -88,7 +88,7 @@ class LaxReader:
             if isinstance(content := turn.get("content"), list | dict):
                 turn["content"] = spoken(cast(list[Any], content) if isinstance(content, list) else [content]).text
             if isinstance(turn.get("tool_calls"), dict):  # one call, not in a list
-                turn["tool_calls"] = [turn["tool_calls"]]
+                turn["tool_calls"] = [turn["tool_calls"]] if turn["tool_calls"] else []
             for name in _GROWING:
                 self._join(turn, name, f"{index} {name}")
             for place, call in enumerate(objects(turn.get("tool_calls"))):

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.rewrite.form import Fault
 from gateway.rewrite.surface import UNREADABLE
 
 Kind = Literal[
@@ -28,10 +29,7 @@ Reason = Literal[
     "server_error",
     "redirect",
     "error_event",
-    "aborted",
-    "malformed",
-    "truncated",
-    "empty",
+    Fault,
 ]
 
 

@@ -6,12 +6,21 @@ Only events that carry the whole response, or a tool call's id, are written anew
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
 
 from gateway.rewrite.call_ids import signed
 from gateway.rewrite.chat import BROKEN
+from gateway.rewrite.form import Fault, items_fault
 from gateway.rewrite.problem import CandidateFailure, classify_event
-from gateway.rewrite.shapes import NULL, AnswerShape, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
+from gateway.rewrite.shapes import (
+    NULL,
+    AnswerShape,
+    Fields,
+    Response,
+    ResponsesEnd,
+    ResponsesEvent,
+    ResponsesItem,
+    ResponsesProblem,
+)
 from gateway.rewrite.surface import UNREADABLE, is_empty
 from policies.routing import Variant
 from records.wire.json_reader import read
@@ -28,6 +37,10 @@ _EXTRAS: Final = (
 """What engines add to a response."""
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _ITEM_EVENTS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
+_TEXTS: Final = frozenset({
+    "response.output_text.delta", "response.refusal.delta", "response.function_call_arguments.delta",
+})  # fmt: skip
+"""Events whose `delta` SDKs add up as text."""
 _SILENT: Final = frozenset({
     "response.created", "response.queued", "response.in_progress", "response.output_item.added",
     "response.content_part.added", "keepalive", "ping",
@@ -89,10 +102,14 @@ class ResponseStream:
         if event.type in {"error", "response.failed", ""}:
             self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
             return b""
+        fault = _event_fault(event, data)
+        if fault is not None:
+            self.failure = CandidateFailure("failure", fault)
+            return b""
         self._sequence = event.sequence_number if event.sequence_number is not None else self._sequence + 1
         self.done = event.type in _ENDS
         self.begun = self.begun or event.type not in _SILENT
-        if event.delta is not UNSET:
+        if event.delta is not NULL:
             self.said_bytes += len(event.delta)
         self._worded = self._worded or not (self.done or event.type in _SILENT)
         return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
@@ -121,12 +138,34 @@ class ResponseStream:
         return data if b"\n" not in data else msgspec.json.format(data, indent=-1)
 
 
+def _event_fault(event: ResponsesEvent, data: bytes) -> Fault | None:
+    """What makes one event unusable, or the answer whose last it is."""
+    kind = event.type
+    if kind in _TEXTS:
+        return None if bytes(event.delta).startswith(b'"') else "malformed"
+    if kind == "response.output_item.done":
+        item = msgspec.json.decode(data, type=Fields).get("item", NULL)
+        return items_fault([item], is_cut=False)
+    if kind in _ENDS:
+        response = msgspec.json.decode(data, type=Fields).get("response")
+        if response is None:
+            return "malformed"
+        output = msgspec.json.decode(response, type=ResponsesEnd).output
+        return items_fault(output or (), is_cut=kind == "response.incomplete")
+    return None
+
+
 def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | CandidateFailure:
     """One whole response in the frontier's shape, or why it is none."""
     try:
         response = msgspec.json.decode(body, type=Response)
         if not is_empty(response.error) or response.status in {"failed", "cancelled"}:
             return classify_event(body) or CandidateFailure("failure", "aborted")
+        if response.status in {"in_progress", "queued"}:  # nothing that runs in the background is asked of a candidate
+            return CandidateFailure("failure", "aborted")
+        fault = items_fault(response.output, is_cut=response.status == "incomplete")
+        if fault is not None:
+            return CandidateFailure("failure", fault)
         return _dress(body, asked, variant)
     except UNREADABLE:
         return classify_event(body) or CandidateFailure("failure", "malformed")

@@ -31,7 +31,7 @@ class AnswerShape(msgspec.Struct, frozen=True):
     echo: dict[str, msgspec.Raw] = {}
     """What a Responses answer repeats of its request although the candidate was not sent it."""
     n: int = 1
-    """So many answers."""
+    """So many answers: of completions, so many to each of its prompts."""
     inputs: int = 0
     """Of embeddings: so many texts, and so many vectors."""
     is_base64: bool = False
@@ -60,6 +60,7 @@ class RequestFields(msgspec.Struct):
     n: int | None = None
     tool_choice: ForcedTool | str | None = None
     tools: list[msgspec.Raw] | None = None
+    prompt: msgspec.Raw = NULL
     instructions: msgspec.Raw = NULL
     metadata: msgspec.Raw = NULL
     user: msgspec.Raw = NULL
@@ -197,7 +198,7 @@ class ResponsesEvent(msgspec.Struct):
 
     type: str = ""
     sequence_number: int | None = None
-    delta: msgspec.Raw | UnsetType = UNSET
+    delta: msgspec.Raw = NULL
     """A piece of what is said: words, thoughts, a call's arguments."""
 
 
@@ -217,6 +218,22 @@ class ResponsesItem(msgspec.Struct):
     type: str = ""
     call_id: str | None = None
     name: str | None = None
+    arguments: msgspec.Raw = NULL
+    content: msgspec.Raw = NULL
+    status: msgspec.Raw = NULL
+
+
+class ResponsesPart(msgspec.Struct):
+    """A part of a message of the output, as far as it may be text."""
+
+    type: str = ""
+    text: msgspec.Raw = NULL
+
+
+class ResponsesEnd(msgspec.Struct):
+    """The response of a stream's last event, as far as it says what was in it."""
+
+    output: list[msgspec.Raw] | None = None
 
 
 class Response(msgspec.Struct):
@@ -233,8 +250,8 @@ class Response(msgspec.Struct):
 class EmbeddingItem(msgspec.Struct):
     """One text's vector."""
 
-    index: int
     embedding: msgspec.Raw
+    index: int | None = None
     object: str = "embedding"
 
 

@@ -25,6 +25,7 @@ _ECHOED: Final = ("instructions", "metadata", "user", "safety_identifier", "prom
 
 
 _ASK: Final = msgspec.json.Decoder(RequestFields)
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _encode: Final = msgspec.json.Encoder().encode
 _ASKED: Final = RequestFields.__struct_fields__
 
@@ -62,6 +63,14 @@ def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> AnswerSha
         service_tier=ask.service_tier is not None,
         named_tool=isinstance(ask.tool_choice, ForcedTool) and ask.tool_choice.type == "function",
         tools=bool(ask.tools),
-        n=ask.n or 1,
+        n=max(ask.n or 1, 1) * (_prompts(ask.prompt) if surface == "completions" else 1),
         echo={name: msgspec.Raw(getattr(ask, name)).copy() for name in _ECHOED} if surface == "responses" else {},
     )
+
+
+def _prompts(given: msgspec.Raw) -> int:
+    """How many prompts of a completion are given: a text, a list of tokens, or a list of either."""
+    if not bytes(given).startswith(b"["):
+        return 1
+    each = _LIST.decode(given)
+    return len(each) if each and bytes(each[0]).startswith((b'"', b"[")) else 1

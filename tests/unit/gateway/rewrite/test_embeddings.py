@@ -70,7 +70,8 @@ def test_who_answered_is_told_where_the_policy_says_so() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (answer(VECTORS[:1]), "empty"), (answer([]), "empty"), (b"{", "malformed"), (answer([3, 4]), "malformed"),
+        (answer(VECTORS[:1]), "unasked_vectors"), (answer([]), "empty"), (b"{", "malformed"),
+        (answer([3, 4]), "malformed"),
         (answer([None, None]), "malformed"), (answer(["!", "?"]), "malformed"), (answer([["a"], ["b"]]), "malformed"),
         (answer([[], []]), "malformed"), (answer(["AAA=", "AAAA"]), "malformed"),
         (answer(VECTORS, error={"message": "no"}), "error_event"),
