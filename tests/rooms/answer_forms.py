@@ -9,7 +9,7 @@ HI = {"role": "assistant", "content": "Hi"}
 USED = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 CITY = '{"city":"Bonn"}'
 CHAT, COMPLETIONS, RESPONSES, EMBEDDINGS = "chat/completions", "completions", "responses", "embeddings"
-TOOLS = {
+TOOLS: dict[str, Any] = {
     "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}],
 }
 Fields = dict[str, Any]
@@ -69,7 +69,7 @@ def chunk(*choices: Any, **fields: Any) -> bytes:
 
 
 def part(delta: Any = None, finish: Any = None, **fields: Any) -> Fields:
-    return {"index": 0, "delta": {} if delta is None else delta, "finish_reason": finish} | fields
+    return {"index": 0, "delta": delta or {}, "finish_reason": finish} | fields
 
 
 def call(name: Any = "weather", arguments: Any = CITY, **fields: Any) -> Fields:
@@ -87,7 +87,7 @@ CALLED = f"weather {CITY}"
 
 def _chat(name: str, fault: str, message: Any, finish: Any = "stop", **fields: Any) -> list[Form]:
     """The same turn whole, and as the only part of a stream, where its fault comes with its first word."""
-    said = {"asks": TOOLS} | {key: fields.pop(key) for key in ("asks", "says") if key in fields}
+    said: dict[str, Any] = {"asks": TOOLS} | {key: fields.pop(key) for key in ("asks", "says") if key in fields}
     return [
         Form(name, whole(turn(message, finish, **fields)), fault, **said),
         Form(name, chunk(part(message, finish, **fields)) + DONE, fault, stream=True, **said),
@@ -130,8 +130,8 @@ def _text(name: str, fault: str, *choices: Any, says: str = "Hi", **asks: Any) -
     ]
 
 
-TEXT = {"type": "output_text", "text": "Hi", "annotations": []}
-MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [TEXT]}
+TEXT: Fields = {"type": "output_text", "text": "Hi", "annotations": []}
+MESSAGE: Fields = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [TEXT]}
 ITEM = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": CITY}
 ONE, TWO = {"index": 0, "embedding": [1.0, 2.0]}, {"index": 1, "embedding": [3.0, 4.0]}
 
@@ -170,6 +170,7 @@ FAULTY: list[Form] = [
     *_chat("a function that is a text", "malformed", calls(call() | {"function": "weather"}), "tool_calls"),
     *_chat("a call without its function", "unusable_call", calls(without(call(), "function")), "tool_calls"),
     *_chat("a call without a name", "unusable_call", calls(call(None)), "tool_calls"),
+    *_chat("a second call without a name", "unusable_call", calls(call(), call("", index=1)), "tool_calls"),
     *_chat("a name that is a number", "malformed", calls(call(7)), "tool_calls"),
     *_chat("calls announced, and none", "unusable_call", calls(), "tool_calls"),
     *_chat("arguments cut off", "broken_arguments", calls(call(arguments='{"city":"Bo')), "tool_calls"),
@@ -198,6 +199,7 @@ FAULTY: list[Form] = [
     *_responses("a part without its type", "unusable_item", MESSAGE | {"content": [without(TEXT, "type")]}),
     *_responses("a text that is a number", "unusable_item", MESSAGE | {"content": [TEXT | {"text": 7}]}),
     *_responses("a call without a name", "unusable_call", ITEM | {"name": ""}),
+    *_responses("a call of nothing", "unusable_call", ITEM | {"name": "", "arguments": None}),
     *_responses("a call without its call_id", "unusable_call", without(ITEM, "call_id")),
     *_responses("arguments cut off", "broken_arguments", ITEM | {"arguments": '{"city":"Bo'}),
     *_responses("arguments that are an object", "broken_arguments", ITEM | {"arguments": {"city": "Bonn"}}),

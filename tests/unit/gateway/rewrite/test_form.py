@@ -9,9 +9,9 @@ from gateway.rewrite.answer import StreamAdapter, adapt_whole
 from gateway.rewrite.form import FAULTS, Fault
 from gateway.rewrite.problem import CandidateFailure
 from gateway.rewrite.request import adapt_request
-from gateway.rewrite.shapes import Adapted
+from gateway.rewrite.shapes import Adapted, AnswerShape
 from policies.routing import Variant
-from tests.rooms.answer_forms import FAULTY, ODD, Form
+from tests.rooms.answer_forms import DONE, FAULTY, ODD, Form, chunk, part
 from tests.rooms.dialect_samples import SAMPLES
 
 STUDENT = Variant("vllm")
@@ -57,6 +57,16 @@ def test_no_dialect_is_a_fault(name: str):
     body, _ = SAMPLES[name]
     is_stream = body.lstrip().startswith((b"data", b":", b"retry"))
     assert found(Form(name, body, stream=is_stream)) == ("", True)
+
+
+def test_an_end_in_each_event_is_not_the_last():
+    """Of a server that says `stop` with every word nothing tells when it has said all: it is heard to its own end."""
+    adapter = StreamAdapter(AnswerShape("chat", "gpt-4o", stream=True), STUDENT)
+    words = [chunk(part({"content": word}, "stop")) for word in ("H", "i", "!")]
+    said = [adapter.is_said for word in words if adapter.feed(word)]
+    assert (said, adapter.failure) == ([True, False, False], None)
+    assert adapter.feed(DONE)
+    assert adapter.done
 
 
 def test_each_fault_is_seen_somewhere():
