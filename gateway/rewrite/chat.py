@@ -1,6 +1,7 @@
 """Chat completions and legacy completions in the frontier's shape, whole or in chunks.
 
 The shapes are the allow-list: a field that OpenAI does not have is not decoded, and so is gone.
+Longer than a file should be: the same fields are read of an answer, judged and brought into shape in one pass.
 Source: wire.md B5 in words; OpenAI's published answers; vLLM 0.32 and 0.33 as observed.
 """
 
@@ -149,16 +150,19 @@ class ChatStream:
         progress = self._choices.get(choice.index)
         if progress is None:
             if not 0 <= choice.index < self._asked.n:
-                return self._fails("unasked_choice")
+                self._fails("unasked_choice")
+                return None
             progress = self._choices[choice.index] = ChoiceProgress()
         if how == "error":
-            return self._fails("aborted")
+            self._fails("aborted")
+            return None
         if choice.delta is not UNSET or choice.message is not UNSET:
             progress.turned = True
         _fit(choice, self._asked, is_new=not progress.begun)
         if progress.finished and _is_spoken(choice):
             if not how:
-                return self._fails("words_after_end")
+                self._fails("words_after_end")
+                return None
             self._goes_on = True
         return progress
 

@@ -69,7 +69,7 @@ def chunk(*choices: Any, **fields: Any) -> bytes:
 
 
 def part(delta: Any = None, finish: Any = None, **fields: Any) -> Fields:
-    return {"index": 0, "delta": delta or {}, "finish_reason": finish} | fields
+    return {"index": 0, "delta": delta or dict[str, Any](), "finish_reason": finish} | fields
 
 
 def call(name: Any = "weather", arguments: Any = CITY, **fields: Any) -> Fields:
