@@ -288,9 +288,14 @@ def _dataset(parser: Parser) -> None:
     build.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder in which the dataset's own folder is made"
     )
-    build.add_argument(
+    held_out = build.add_mutually_exclusive_group()
+    held_out.add_argument(
         "--validation", default="10%", metavar="SHARE", help="share of the conversations to hold out (default: 10%%)"
     )
+    held_out.add_argument(
+        "--validation-from", type=until, metavar="TIME",
+        help="hold out, instead, the conversations that began then or later, as in --since: what comes after is judged",
+    )  # fmt: skip
     build.add_argument("--salt", default="split", help="another salt splits differently (default: split)")
     build.add_argument(
         "--against", action="append", default=[], type=Path, metavar="FILE",

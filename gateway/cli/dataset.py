@@ -62,6 +62,7 @@ def _build(arguments: argparse.Namespace) -> int:
         source.route,
         arguments.shape,
         validation_ppm=_share(arguments.validation),
+        validation_from=_moment(arguments.validation_from, clock.wall()),
         salt=arguments.salt,
         version=version("crossfade"),
         against=tuple({path.resolve(): path for path in (*own, *arguments.against)}.values()),
@@ -100,7 +101,7 @@ def _filters(arguments: argparse.Namespace, models: tuple[str, ...]) -> Filters:
     now = clock.wall()
     return Filters(
         since=since(arguments.since, now=now),
-        until=None if arguments.until is None else moment(arguments.until, now=now),
+        until=_moment(arguments.until, now),
         models=models,
         finish_reasons=tuple(arguments.finish_reason),
         least_score=arguments.least_score,
@@ -108,6 +109,10 @@ def _filters(arguments: argparse.Namespace, models: tuple[str, ...]) -> Filters:
         labels=tuple(arguments.label),
         recorded=arguments.recorded,
     )
+
+
+def _moment(text: str | None, now: float) -> float | None:
+    return None if text is None else moment(text, now=now)
 
 
 def _labels(data: DataDir, route: str) -> dict[tuple[str, str], float]:

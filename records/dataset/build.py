@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -33,7 +34,7 @@ from records.dataset.personal import PersonalData
 from records.dataset.poisoning import Poisoning, source_of
 from records.dataset.reason import Reason
 from records.dataset.rows import DatasetRows
-from records.dataset.split import PPM, Split, split_of
+from records.dataset.split import PPM, Split, SplitRule
 from records.dedupe import exact_key
 from records.parts import PartRunner, run_here
 from records.prompt_dates import undated
@@ -51,6 +52,9 @@ class Wanted:
     shape: str
     """The name of the format."""
     validation_ppm: int = PPM // 10
+    validation_from: float | None = None
+    """Unix time: conversations that began then or later are validated on, and no others; None: `validation_ppm` of them
+    are, by lot."""
     salt: str = "split"
     version: str = ""
     """Of Crossfade, for the manifest."""
@@ -108,6 +112,7 @@ class _Count:
 class _Whole:
     """What has to be known of all examples before one of them is taken."""
 
+    rule: SplitRule
     sources: Cap
     templates: Cap
     trained: set[bytes] = field(default_factory=set[bytes])
@@ -123,11 +128,13 @@ class _Whole:
         Raises:
             ValueError: near duplicates cannot be looked for.
         """
-        found = cls(Cap(wanted.most_per_source), Cap(wanted.most_per_template))
+        late = None if wanted.validation_from is None else exchanges.begun_from(wanted.validation_from)
+        rule = SplitRule(wanted.salt, wanted.validation_ppm, late)
+        found = cls(rule, Cap(wanted.most_per_source), Cap(wanted.most_per_template))
         for source, made in exchanges:
             wanted.watch(1)
             if isinstance(made, Example):
-                found._look(made, _split(source, wanted))
+                found._look(made, found.split_of(source))
         for cap, group_of in ((found.sources, _source), (found.templates, _template)):
             if cap.is_bound:
                 choice = _Choice(found, wanted)
@@ -137,6 +144,10 @@ class _Whole:
                         found._offer(cap, group_of(source), source, made)
                 cap.close()
         return found
+
+    def split_of(self, source: Source) -> Split:
+        """Where what an exchange teaches belongs."""
+        return self.rule.split_of(source.conversation_id or source.id)
 
     def _look(self, made: Example, split: Split) -> None:
         prompt = exact_key(_asked_of(made), made.tools)
@@ -172,7 +183,7 @@ class _Choice:
     def refused(self, source: Source, made: Example) -> Reason | None:
         """Why the next example is left out, but for a cap or for one that is in the dataset already."""
         prompt, whole = exact_key(_asked_of(made), made.tools), _key(made)
-        if _split(source, self._wanted) == "validation" and prompt in self._whole.trained:
+        if self._whole.split_of(source) == "validation" and prompt in self._whole.trained:
             return "prompt_in_train"
         if made.is_good is not False and not made.is_corrected and prompt in self._whole.corrected:
             return "corrected_elsewhere"
@@ -280,7 +291,7 @@ def _write(exchanges: DatasetRows, wanted: Wanted, folder: Path) -> Manifest:
         kept=count.kept.total(),
         corrected=count.corrected,
         left_out={str(reason): number for reason, number in sorted(count.left_out.items())},
-        split={"by": "conversation_id", "salt": wanted.salt, "validation_ppm": wanted.validation_ppm},
+        split=_how_split(wanted),
         models=dict(sorted(count.models.items())),
         redaction_versions=sorted(count.redactions),
         first_id=count.ids[0] if count.ids else "",
@@ -317,7 +328,7 @@ def _write_examples(
             count.left_out[reason] += 1
             continue
         written.add(key)
-        split = _split(source, wanted)
+        split = whole.split_of(source)
         whole.poisoning.count(source.id, _source(source), made.prompt)
         files[split].write(shape.line(made) + b"\n")
         count.kept[split] += 1
@@ -336,8 +347,11 @@ def _asked(wanted: Wanted) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _split(source: Source, wanted: Wanted) -> Split:
-    return split_of(source.conversation_id or source.id, wanted.salt, wanted.validation_ppm)
+def _how_split(wanted: Wanted) -> dict[str, str | int]:
+    if wanted.validation_from is not None:
+        began = datetime.fromtimestamp(wanted.validation_from, UTC)
+        return {"by": "conversation_id", "validation_from": began.isoformat(timespec="seconds")}
+    return {"by": "conversation_id", "salt": wanted.salt, "validation_ppm": wanted.validation_ppm}
 
 
 def _rows(store: Store, wanted: Wanted, spilt: Path) -> DatasetRows:

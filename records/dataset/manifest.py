@@ -43,7 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     left_out: dict[str, int]
     """By reason; with `kept` they add up to `read`."""
     split: dict[str, str | int]
-    """How: `by`, `salt`, `validation_ppm`."""
+    """How: `by`, and `salt` with `validation_ppm`, or `validation_from`."""
     models: dict[str, int]
     """Whose answers they are, by the name each answer gave: their terms of use are the user's to keep."""
     redaction_versions: list[str]

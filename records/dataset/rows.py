@@ -156,11 +156,30 @@ class DatasetRows:
         found = self.store.read(lambda views: views.execute(query, values).fetchone())
         return found[0] if found else 0
 
+    def begun_from(self, at: float) -> frozenset[str]:
+        """The conversations whose first exchange came at `at`, a Unix time, or later.
+
+        Filters say which exchanges are learned from, not when a conversation began: they leave none out here.
+
+        Raises:
+            OSError, duckdb.Error: the records cannot be read.
+        """
+        whose, values = self._whose()
+        query = f"""
+SELECT coalesce(nullif(j.conversation_id, ''), j.id) AS conversation FROM joined j WHERE {whose}
+GROUP BY conversation HAVING min(epoch(j.arrived_at)) >= ?"""  # noqa: S608 -- our own words
+        with _sorting(self.store, self.spilt) as rows_of:
+            return frozenset(conversation for (conversation,) in rows_of(query, [*values, at]).fetchall())
+
     def _condition(self) -> tuple[str, list[object]]:
         """The SQL that holds for them, and its parameters."""
-        where, values = self.filters.condition("j")
+        (whose, models), (where, values) = self._whose(), self.filters.condition("j")
+        return f"{whose} AND {where}", [*models, *values]
+
+    def _whose(self) -> tuple[str, list[object]]:
+        """The SQL that holds for the route's exchanges, and its parameters."""
         asked, models = Filters(models=self.unrouted_models).condition("j") if self.unrouted_models else ("false", [])
-        return f"(j.route = ? OR (j.route = '' AND {asked})) AND {where}", [self.route, *models, *values]
+        return f"(j.route = ? OR (j.route = '' AND {asked}))", [self.route, *models]
 
     def _parts(self, where: str, values: list[object]) -> list[_Part]:
         """Where each part begins."""

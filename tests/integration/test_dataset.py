@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from records.dataset.check import check_file
 from records.dataset.formats import FORMATS, format_named
 from records.parquet import COMPARISONS
 from records.store import Store
-from tests.fakes.exchanges import chat_answer, chat_request
+from tests.fakes.exchanges import AT, chat_answer, chat_request
 from tests.rooms.recording import PEPPER, Place
 from tests.rooms.stored_records import keep, record
 
@@ -335,6 +336,30 @@ def test_a_conversation_stands_in_one_split(tmp_path):
     assert sum(map(len, talks.values())) == 20
     assert all(talks.values())
     assert [file.examples for file in made.files] == [4 * len(talks[file.split]) for file in made.files]
+
+
+def test_what_came_later_is_held_out_by_whole_conversations(tmp_path, capsys):
+    """One that began before is trained on to its end, though filters leave out its beginning; the manifest says so."""
+    store = Store(tmp_path / "records")
+    told = [("old", 0), ("bridge", 10), ("bridge", 70), ("new", 60), ("new", 80)]
+    keep(
+        store,
+        "a",
+        *(
+            msgspec.structs.replace(record(turn, at=AT + 60 * minutes, route="support"), conversation_id=name)
+            for turn, (name, minutes) in enumerate(told)
+        ),
+    )
+    words = ("dataset", "build", "--route", "support", "--format", "trl-sft", "--data", tmp_path, "--json")
+    later, hour = (datetime.fromtimestamp(AT + 60 * minutes, UTC).strftime("%Y-%m-%dT%H:%M") for minutes in (11, 60))
+
+    def split(*more):
+        code, built = run(capsys, *words, "--out", tmp_path / "out", "--validation-from", hour, *more)
+        assert (code, built["split"]) == (0, {"by": "conversation_id", "validation_from": f"{hour}:00+00:00"})
+        return {file["split"]: file["examples"] for file in built["files"]}
+
+    assert split() == {"train": 3, "validation": 2}
+    assert split("--since", later) == {"train": 1, "validation": 2}
 
 
 def test_the_same_records_make_the_same_folder(place, tmp_path):

@@ -3,7 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.dataset.split import PPM, split_of
+from records.dataset.split import PPM, SplitRule
+
+
+def split_of(conversation: str, salt: str, validation_ppm: int) -> str:
+    """By lot."""
+    return SplitRule(salt, validation_ppm).split_of(conversation)
 
 
 @given(st.text(), st.text(max_size=5), st.integers(0, PPM), st.integers(0, PPM))
@@ -25,3 +30,10 @@ def test_the_share_is_kept():
 
     assert 1800 < len(chosen) < 2200
     assert len(chosen & others) < 300
+
+
+def test_who_began_late_is_validated_on_whatever_the_lot_says():
+    """The lot has no part in a split by time."""
+    rule = SplitRule("a", PPM, frozenset({"late"}))
+
+    assert [rule.split_of(name) for name in ("early", "late")] == ["train", "validation"]
