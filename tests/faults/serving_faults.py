@@ -121,9 +121,20 @@ class Row:
         return self.stages or (self.share if self.share == "100%" else f"{self.share}, 100%")
 
     @property
+    def ordered_ppm(self) -> int:
+        """The weight that an operator's word, given before anybody could know of the failure, brings it to."""
+        ladder = [_ppm(stage) for stage in self.ladder.split(",")]
+        is_sooner = self.promote in ("with", "before")
+        return ladder[ladder.index(self.share_ppm) + 1] if is_sooner else self.share_ppm
+
+    @property
     def share_ppm(self) -> int:
         """Its weight when it fails."""
-        return int(float(self.share.rstrip("%")) * PPM / 100)
+        return _ppm(self.share)
+
+
+def _ppm(share: str) -> int:
+    return int(float(share.strip().rstrip("%")) * PPM / 100)
 
 
 ROWS = (
@@ -476,7 +487,7 @@ async def _begin(site: Site, group: asyncio.TaskGroup) -> list[asyncio.Task[None
 async def _watch(site: Site) -> None:
     """Until the weight is 0, or patience is over; then a while longer."""
     watched, row = site.watched, site.row
-    began_s, sent, highest = clock.monotonic(), 0, max(site.weight_ppm(), row.share_ppm)
+    began_s, sent, highest = clock.monotonic(), 0, max(site.weight_ppm(), row.ordered_ppm)
     until_s = began_s + (STAYS_S if row.stays else row.hang_s + LONGEST_S)
     while clock.monotonic() < until_s:
         weight = site.weight_ppm()
