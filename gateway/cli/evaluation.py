@@ -54,7 +54,10 @@ def _add(arguments: argparse.Namespace) -> int:
         print(json.dumps(_fields(found, [])))
         return 0
     print(found.name)
-    print(f"{found.rows} rows of {found.route}, {found.labelled} of them labelled", file=sys.stderr)
+    again = len(rows) - len({row.id for row in rows})
+    left_out = f"; {again} said the same as another, and {'counts' if again == 1 else 'count'} once" if again else ""
+    said = f"{found.rows} row{'' if found.rows == 1 else 's'} of {found.route}, {found.labelled} labelled"
+    print(f"{said}{left_out}", file=sys.stderr)
     return 0
 
 

@@ -116,6 +116,15 @@ def test_a_row_without_a_model_asks_as_apps_do(place: Place, capsys: pytest.Capt
         assert "no model is named" in capsys.readouterr().err
 
 
+def test_rows_that_say_the_same_are_counted_once_and_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """A set has each question once: who counts the lines of her file sees why it has fewer."""
+    lines = [json.dumps({"messages": [{"role": "user", "content": text}]}) for text in ("one?", "two?", "one?")]
+    (place.root / "twice.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+    assert place.eval("add", str(place.root / "twice.jsonl"), "--route", "answers") == 0
+    assert "2 rows of answers, 0 labelled; 1 said the same as another, and counts once" in capsys.readouterr().err
+
+
 def test_without_labels_it_says_what_scores_are(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """Who is compared with whom stands above the scores; the first variant shows none, and alone it is not asked."""
     place.add("bare", lambda _: None)
