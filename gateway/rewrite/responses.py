@@ -63,6 +63,9 @@ class ResponseStream:
         """Of what its deltas say so far."""
         self.is_said = False
         """Never: its last event says all of it again."""
+        self._cut_call: Fault | None = None
+        """What is wrong with a call that is done: only the end says whether it was cut, and vLLM calls each completed.
+        """
         self._sequence = -1
         self._worded = False
 
@@ -103,6 +106,10 @@ class ResponseStream:
             self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
             return b""
         fault = _event_fault(event, data)
+        if event.type == "response.output_item.done" and fault == "broken_arguments":
+            self._cut_call, fault = fault, None
+        elif event.type == "response.completed":
+            fault = fault or self._cut_call
         if fault is not None:
             self.failure = CandidateFailure("failure", fault)
             return b""
