@@ -293,8 +293,8 @@ ODD: list[Form] = [
     *_responses("an unfinished call", "", ITEM | {"arguments": '{"city":"Bo', "status": "incomplete"},
                 says='weather {"city":"Bo'),
     Form("vLLM: a call cut off, as a finished item",
-         event({"type": "response.incomplete", "sequence_number": 0, "response": _response(
-             ITEM | {"arguments": '{"city":'}, status="incomplete")}, "response.incomplete"),
+         event({"type": "response.completed", "sequence_number": 0, "response": _response(
+             ITEM | {"arguments": '{"city":'}, status="incomplete")}, "response.completed"),
          "", RESPONSES, stream=True, first=CUT_ITEM, says='weather {"city":'),
     *_responses("items of other kinds", "", {"type": "reasoning", "id": "r", "summary": []}, {"type": "new"}, MESSAGE),
     *_responses("no item", "", says=""),
