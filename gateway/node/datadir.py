@@ -42,8 +42,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 _OURS = frozenset({
-    "FORMAT", "KILL", "KILL.spare", "evals", "forgotten.json", "journal", "journal.key", "lock", "pepper", "policies",
-    "readers", "records", "routing.json", "run", "state.db", "state.key",
+    "FORMAT", "KILL", "KILL.spare", "evals", "evidence", "forgotten.json", "journal", "journal.key", "lock", "pepper",
+    "policies", "readers", "records", "replays", "routing.json", "run", "state.backup", "state.db", "state.key",
     "lost+found",
 })  # fmt: skip
 """What may lie in a data directory before its first start: of an earlier start that was cut off, of an operator, and of

@@ -63,6 +63,9 @@ class ResponseStream:
         """Of what its deltas say so far."""
         self.is_said = False
         """Never: its last event says all of it again."""
+        self._cut_call: Fault | None = None
+        """What is wrong with a call that is done: only the end says whether it was cut, and vLLM calls each completed.
+        """
         self._sequence = -1
         self._worded = False
 
@@ -102,7 +105,9 @@ class ResponseStream:
         if event.type in {"error", "response.failed", ""}:
             self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
             return b""
-        fault = _event_fault(event, data)
+        fault = _event_fault(event, data, self._cut_call)
+        if event.type == "response.output_item.done" and fault == "broken_arguments":
+            self._cut_call, fault = fault, None
         if fault is not None:
             self.failure = CandidateFailure("failure", fault)
             return b""
@@ -138,8 +143,11 @@ class ResponseStream:
         return data if b"\n" not in data else msgspec.json.format(data, indent=-1)
 
 
-def _event_fault(event: ResponsesEvent, data: bytes) -> Fault | None:
-    """What makes one event unusable, or the answer whose last it is."""
+def _event_fault(event: ResponsesEvent, data: bytes, cut_call: Fault | None) -> Fault | None:
+    """What makes one event unusable, or the answer whose last it is; `cut_call`: what is wrong with one of its calls.
+
+    vLLM says `response.completed` of a response whose status is "incomplete".
+    """
     kind = event.type
     if kind in _TEXTS:
         return None if bytes(event.delta).startswith(b'"') else "malformed"
@@ -150,8 +158,9 @@ def _event_fault(event: ResponsesEvent, data: bytes) -> Fault | None:
         response = msgspec.json.decode(data, type=Fields).get("response")
         if response is None:
             return "malformed"
-        output = msgspec.json.decode(response, type=ResponsesEnd).output
-        return items_fault(output or (), is_cut=kind == "response.incomplete")
+        end = msgspec.json.decode(response, type=ResponsesEnd)
+        is_cut = kind == "response.incomplete" or end.status == "incomplete"
+        return items_fault(end.output or (), is_cut=is_cut) or (None if is_cut else cut_call)
     return None
 
 

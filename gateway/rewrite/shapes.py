@@ -234,6 +234,7 @@ class ResponsesEnd(msgspec.Struct):
     """The response of a stream's last event, as far as it says what was in it."""
 
     output: list[msgspec.Raw] | None = None
+    status: str | None = None
 
 
 class Response(msgspec.Struct):

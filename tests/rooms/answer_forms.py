@@ -144,6 +144,9 @@ def delta_event(delta: Any, kind: str = "response.output_text.delta") -> bytes:
     return event({"type": kind, "sequence_number": 0, "item_id": "i", "output_index": 0, "delta": delta}, kind)
 
 
+CUT_ITEM = event({"type": "response.output_item.done", "item": ITEM | {"arguments": '{"city":', "status": "completed"}})
+"""As vLLM ends a call, also one that `max_output_tokens` cut: only the last event says so."""
+
 FAULTY: list[Form] = [
     # choices
     Form("two choices for one", whole(turn(), turn(index=1)), "unasked_choice"),
@@ -207,8 +210,8 @@ FAULTY: list[Form] = [
     Form("a delta that is a number", delta_event(7), "malformed", RESPONSES, stream=True),
     Form("an end without its response", event({"type": "response.completed"}), "malformed", RESPONSES, stream=True),
     Form("arguments cut off in a finished item",
-         event({"type": "response.output_item.done", "item": ITEM | {"arguments": '{"city":'}}), "broken_arguments",
-         RESPONSES, stream=True),
+         event({"type": "response.completed", "response": _response()}), "broken_arguments", RESPONSES, stream=True,
+         first=CUT_ITEM),
     Form("an item without its type at the end", event({"type": "response.completed", "response": _response({})}),
          "unusable_item", RESPONSES, stream=True, first=delta_event("Hi")),
     Form("no end", event({"type": "keepalive"}), "truncated", RESPONSES, stream=True, first=delta_event("Hi")),
@@ -289,6 +292,10 @@ ODD: list[Form] = [
                 says='weather {"city":"Bo'),
     *_responses("an unfinished call", "", ITEM | {"arguments": '{"city":"Bo', "status": "incomplete"},
                 says='weather {"city":"Bo'),
+    Form("vLLM: a call cut off, as a finished item",
+         event({"type": "response.completed", "sequence_number": 0, "response": _response(
+             ITEM | {"arguments": '{"city":'}, status="incomplete")}, "response.completed"),
+         "", RESPONSES, stream=True, first=CUT_ITEM, says='weather {"city":'),
     *_responses("items of other kinds", "", {"type": "reasoning", "id": "r", "summary": []}, {"type": "new"}, MESSAGE),
     *_responses("no item", "", says=""),
     *_responses("a refusal", "", MESSAGE | {"content": [{"type": "refusal", "refusal": "No"}]}, says=""),

@@ -109,6 +109,8 @@ class Controller:
     _forgot: int = field(default=0, init=False)
     """Times the shared state forgot, when it was last looked."""
     _trouble: dict[str, str] = field(default_factory=dict[str, str], init=False)
+    _untold: set[str] = field(default_factory=set[str], init=False)
+    """What came back so soon that it was not told: where it stays, it is told when it is news again."""
     _told: dict[str, bytes] = field(default_factory=dict[str, bytes], init=False)
 
     def __post_init__(self) -> None:
@@ -139,11 +141,15 @@ class Controller:
         for name, part in self._parts():
             self._fenced(name, part, now)
         is_away = bool(self._away)
-        for name in sorted(self._trouble.keys() - before.keys()):
+        untold = (self._trouble.keys() - before.keys()) | (self._trouble.keys() & self._untold)
+        self._untold.clear()
+        for name in sorted(untold):
             if is_away and name in ("shared", "kill"):
                 continue  # `state.away` says it
             if self.log.is_news("controller.trouble", self._trouble[name]):  # a part may be tried every other tick only
                 self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint_of(name))
+            else:
+                self._untold.add(name)
         return self.publisher.table is not None
 
     def _parts(self) -> tuple[tuple[str, Callable[[float], None]], ...]:

@@ -156,3 +156,10 @@ def test_leftovers_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
     clear_run(data)
     assert list(data.run.iterdir()) == []
     assert DataDir(tmp_path).kill.exists()
+
+
+@pytest.mark.parametrize("name", ["evidence", "replays", "state.backup"])
+def test_what_an_operator_put_back_makes_no_foreign_folder(tmp_path: Path, name: str) -> None:
+    """A data directory that is put together again from what was saved of one may have any part of it."""
+    (tmp_path / name).mkdir()
+    assert prepare(tmp_path).is_one

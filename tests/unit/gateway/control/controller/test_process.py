@@ -179,6 +179,20 @@ def test_a_state_that_fails_un_revokes_nothing(room: Room) -> None:
     assert [reason.partition(":")[0] for reason in told] == ["keys", "policies"]
 
 
+def test_trouble_that_came_back_at_once_and_stays_is_told_when_it_is_news(room: Room) -> None:
+    """What comes back within a minute is told a minute after the last time, if it is still there, and once."""
+    controller, now = room.controller(), 0.0
+    controller.log = Log("controller", lambda: now, room.log)
+    good = controller.boot
+    bad = ControllerBoot(**{**_fields(good), "status": str(room.root / "missing" / "x")})
+    counts: list[int] = []
+    for now, boot in ((10.0, bad), (11.0, good), (12.0, bad), (69.0, bad), (70.0, bad), (140.0, bad)):
+        controller.boot = boot
+        controller.tick(now)
+        counts.append(room.events().count("controller.trouble"))
+    assert counts == [1, 1, 1, 1, 2, 2]
+
+
 def test_a_disk_that_fails_is_told_once_and_tried_again(room: Room) -> None:
     """What cannot be written is tried at every look and told once."""
     controller = room.controller()
