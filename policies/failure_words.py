@@ -1,5 +1,11 @@
 """What a failed request is called when people read it: each word of the closed lists, in plain English."""
 
+from typing import Final
+
+LONG_ANSWER: Final = "long_answer"
+"""Said of vectors that are longer than we hold: a limit of ours, and no failure of whoever made them."""
+TOO_SLOW: Final = "too_slow"
+"""Said of a stream that drips: far slower than the baseline's, whether or not it came to an end."""
 FAILURE_WORDS = {
     "aborted": "broke off",
     "app_gone": "the app gave up",
@@ -31,7 +37,7 @@ FAILURE_WORDS = {
     "timeout": "timed out",
     "tls": "no trusted connection",
     "too_large": "HTTP 413, too large",
-    "too_slow": "far slower than the baseline",
+    TOO_SLOW: "far slower than the baseline",
     "total_timeout": "no whole answer in time",
     "truncated": "an answer cut short",
     "unasked_choice": "a choice that nobody asked for",

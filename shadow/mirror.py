@@ -15,6 +15,7 @@ import msgspec
 
 from policies.candidate_paths import NO_PATH, CandidatePaths
 from policies.candidates import is_contender
+from policies.failure_words import LONG_ANSWER
 from policies.request.body import endpoint_of
 from policies.request.engine_fields import named_media
 from policies.routing import PPM, Variant
@@ -31,7 +32,7 @@ from shadow.compare.pair import AppRequest, ModelAnswer, Pair
 from shadow.lanes import Drawn
 from shadow.patience import ASK_S, PATIENCE_S, age_s
 from shadow.plan import ShadowRoute
-from shadow.ports import DEADLINES, LONG_ANSWER, NO_SOCKET, NOT_READY, SATURATED, UNFIT, Model, ModelCall, ModelReply
+from shadow.ports import DEADLINES, NO_SOCKET, NOT_READY, SATURATED, UNFIT, Model, ModelCall, ModelReply
 from shadow.repeats import Repeats
 from shadow.score_pair import Comparing
 from shadow.siblings import Siblings

@@ -26,12 +26,13 @@ from typing import Literal
 import msgspec
 
 from policies.events import AlsoScored, Output, PairEvent
+from policies.failure_words import TOO_SLOW
 from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
 from records.exchange import Meta
 from shadow.ports import NO_SOCKET
-from shadow.sampling import TOO_SLOW, asked_candidate, is_assigned, is_candidates, is_told, left, speaks
+from shadow.sampling import asked_candidate, is_assigned, is_candidates, is_told, left, speaks
 
 BEHIND = "behind"
 """Why a call is dropped that was too old when the shadow read its exchange."""

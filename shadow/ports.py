@@ -15,8 +15,6 @@ NO_SOCKET = "no_socket"
 """Said where the system had no socket left for the call."""
 SATURATED = "saturated"
 """Said where as many connections as may be were in use."""
-LONG_ANSWER = "long_answer"
-"""Said of vectors that are longer than we read: no failure of whom they came from."""
 NOT_READY = "not_ready"
 """Said of an upstream that is not defined, or whose certificates cannot be read."""
 

@@ -23,8 +23,6 @@ _CHARGED = frozenset({"fallback", "breaker"})
 """The candidate's failure, whatever the app did after it."""
 WAITING = "app_gone_waiting"
 """An attempt's error: the app left before the first byte, later than it is ever made to wait elsewhere."""
-TOO_SLOW = "too_slow"
-"""An attempt's error: it said what it said far slower than the baseline, whether or not it came to an end."""
 _UPSTREAMS_FAULT = frozenset({408, 409, 425, 429})
 """Statuses below 500 that speak of the upstream: any other of them is the app's own mistake, whoever is asked."""
 

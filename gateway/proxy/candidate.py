@@ -17,13 +17,13 @@ import msgspec
 
 from gateway.proxy.ports import Asker, Verdicts
 from gateway.rewrite.answer import StreamAdapter, adapt_whole, is_empty
-from gateway.rewrite.embeddings import LONG_ANSWER
 from gateway.rewrite.problem import classify
 from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import NOT_ASKED, Failure
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.upstreams import Destination
 from policies.candidate_paths import NO_PATH
+from policies.failure_words import LONG_ANSWER, TOO_SLOW
 from policies.routing import CandidateLimits, Route, Variant
 from records.exchange import Attempt
 
@@ -36,8 +36,6 @@ GONE_SLACK_S: Final = 0.25
 """An app whose own limit is ours leaves a moment before we see that ours has passed."""
 SILENCE_S: Final = 2.0
 """No shorter silence within a stream is what an app leaves for, however soon the baseline's first tokens come."""
-TOO_SLOW: Final = "too_slow"
-"""The word for a stream that drips."""
 _NEVER: Final = float("inf")
 _HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nopenai-processing-ms: %%d\r\nopenai-version: 2020-10-01\r\n"
 _WHOLE_HEAD: Final = _HEAD % b"application/json" + b"content-length: %d"
@@ -230,9 +228,8 @@ class CandidateRelay:
         said_bytes = adapter.said_bytes
         out = adapter.feed(data) if data else b""
         if not out and adapter.said_bytes > said_bytes and self._silent == "between_tokens_timeout":
-            self._thought_s = (
-                self._verdicts.now()
-            )  # thoughts are no silence of ours to end; the app's own patience holds
+            # A model that thinks is not silent, so we do not end it for that; the app's own patience holds.
+            self._thought_s = self._verdicts.now()
         if ended and adapter.failure is None and not adapter.done:
             out += adapter.end()
         if adapter.failure is not None:

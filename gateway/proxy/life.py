@@ -26,13 +26,13 @@ from gateway.proxy.ports import Relay, WorkerPort
 from gateway.proxy.request_body import GatheredBody
 from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.stream_end import StreamEnd
-from gateway.rewrite.embeddings import LONG_ANSWER
 from gateway.transport.failure import NOT_ASKED, Failure
 from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.server import AppConnection
 from gateway.transport.upstreams import Destination
 from policies.candidate_paths import NO_PATH
+from policies.failure_words import LONG_ANSWER
 from policies.request.body import Body
 from records.exchange import Attempt, Outcome
 
@@ -382,8 +382,8 @@ class Life(ExchangeState):
         if relay is not None and not 0 < self.deadline_s < now:
             relay.expire(now)
             return
-        if relay is not None and relay.thinks_until_s() > now:
-            self.deadline_s = relay.thinks_until_s()
+        if relay is not None and (until_s := relay.thinks_until_s()) > now:
+            self.deadline_s = until_s
             return
         if self._sending is not None:
             self._sending.cancel()

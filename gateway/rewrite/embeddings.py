@@ -18,8 +18,6 @@ from gateway.rewrite.surface import UNREADABLE, is_empty
 from policies.routing import Variant
 from policies.upstream_kinds import ENGINES, Kind
 
-LONG_ANSWER: Final = "long_answer"
-"""The word for vectors that are longer than we hold: a limit of ours, and no failure of whoever made them."""
 _KEPT: Final = ("user", "safety_identifier", "store", "metadata", "service_tier")
 """What only the frontier keeps or sells."""
 _FIELDS: Final = msgspec.json.Decoder(Fields)

@@ -29,9 +29,10 @@ from gateway.transport.key_file import file_stamp
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.upstreams import Destination, UpstreamError, make_ready
 from policies.candidate_paths import NO_PATH
+from policies.failure_words import LONG_ANSWER
 from policies.routing import Upstream, Variant
 from records.wire import assemble, problem, usage
-from shadow.ports import LONG_ANSWER, NOT_READY, UNFIT, ModelCall, ModelReply
+from shadow.ports import NOT_READY, UNFIT, ModelCall, ModelReply
 
 ANSWER_BYTES = 8 * 1024 * 1024
 """A longer answer is none: as much of the app's own is kept."""

@@ -5,6 +5,7 @@ import hmac
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -468,21 +469,23 @@ async def test_an_app_that_was_kept_waiting_opens_the_breaker(tmp_path: Path) ->
         assert [live[INDEX[name]] for name in ("breaker_opened", "breakers_open", "fallbacks")] == [1, 1, 1]
 
 
+async def in_steps(steps: asyncio.Queue[bytes], call: Call) -> None:
+    """A stream of what is put there, as it comes."""
+    await call.send(SSE_HEAD)
+    while piece := await steps.get():
+        await call.send(chunk(piece))
+
+
 @pytest.mark.parametrize("reads", [True, False])
 async def test_a_stream_that_drips_is_charged_while_the_app_waits(tmp_path: Path, *, reads: bool) -> None:
     """It goes on, and its row says so when it is over; where the app took no more, the pace is no fault."""
     steps: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def drips(call: Call) -> None:
-        await call.send(SSE_HEAD)
-        while piece := await steps.get():
-            await call.send(chunk(piece))
-
     limits = CandidateLimits(patience_stream_s=6.0, patience_byte_s=0.0625)
     route = msgspec.structs.replace(STUDENT, limits=limits)
     async with (
         RawUpstream(hello) as frontier,
-        RawUpstream(drips) as student,
+        RawUpstream(partial(in_steps, steps)) as student,
         a_house(tmp_path, two(frontier, student, route)) as house,
     ):
         await accept(house)
@@ -506,14 +509,9 @@ async def test_a_stream_that_thinks_is_not_silent(tmp_path: Path) -> None:
     steps: asyncio.Queue[bytes] = asyncio.Queue()
     thought = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm, "},"finish_reason":null}]}\n\n'
 
-    async def thinks(call: Call) -> None:
-        await call.send(SSE_HEAD)
-        while piece := await steps.get():
-            await call.send(chunk(piece))
-
     async with (
         RawUpstream(hello) as frontier,
-        RawUpstream(thinks) as student,
+        RawUpstream(partial(in_steps, steps)) as student,
         a_house(tmp_path, two(frontier, student, STUDENT)) as house,
     ):
         await accept(house)
