@@ -387,7 +387,10 @@ class Supervisor:
             listen=str(self.plan.settings.server.listen),
             admin=str(self.plan.settings.server.admin),
             stopping=self.stopping,
-            processes=tuple(slot.status for slot in (*self.workers, *self.control.values())),
+            processes=(
+                *(slot.status for slot in self.workers),
+                *(msgspec.structs.replace(slot.status, name=None) for slot in self.control.values()),
+            ),
             reload=self._reload,
         )
 

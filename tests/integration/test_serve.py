@@ -90,6 +90,17 @@ def test_a_policy_comes_breaks_and_goes(shared: Serving) -> None:
     await_true(lambda: routes(shared) == [], "no route")
 
 
+def test_who_is_well_is_told_as_nothing_else(shared: Serving) -> None:
+    """Of a gateway that is well, `status` names each control process, and neither it nor `kill` speaks of an ill disk."""
+    names = {"controller", "recorder", "shadow", "admin"}
+    told = json.loads(shared.crossfade("status", "--json").stdout)
+    assert ({each["process"] for each in told["control"]}, told["blind_workers"]) == (names, [])
+    assert "in memory alone" not in shared.crossfade("status").stdout
+    killed = shared.crossfade("kill", "--reason", "a try")
+    assert shared.crossfade("kill", "--off").returncode == 0
+    assert (killed.returncode, "cannot say so" in killed.stderr) == (0, False)
+
+
 def routes(serving: Serving) -> list[str]:
     return [route.name for route in decode((serving.data / "routing.json").read_bytes()).routes]
 
