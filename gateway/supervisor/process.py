@@ -387,10 +387,7 @@ class Supervisor:
             listen=str(self.plan.settings.server.listen),
             admin=str(self.plan.settings.server.admin),
             stopping=self.stopping,
-            processes=(
-                *(slot.status for slot in self.workers),
-                *(msgspec.structs.replace(slot.status, name=None) for slot in self.control.values()),
-            ),
+            processes=tuple(slot.status for slot in (*self.workers, *self.control.values())),
             reload=self._reload,
         )
 

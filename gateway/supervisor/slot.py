@@ -115,7 +115,7 @@ class Slot:
         """What `status` shows of it."""
         child = self.current
         is_starting = bool(self._starting) or self._order is not None
-        name = child and child.name
+        name = child.name if child and child.name != self.name else None  # the control plane's have their slot's
         return ProcessStatus(self.name, child and child.pid, self.restarts, name, is_starting, self.hangs)
 
     async def keep(self) -> None:

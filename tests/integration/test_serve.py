@@ -91,7 +91,7 @@ def test_a_policy_comes_breaks_and_goes(shared: Serving) -> None:
 
 
 def test_who_is_well_is_told_as_nothing_else(shared: Serving) -> None:
-    """Of a gateway that is well, `status` names each control process, and neither it nor `kill` speaks of an ill disk."""
+    """`status` of a gateway that is well names each control process; neither it nor `kill` speaks of an ill disk."""
     names = {"controller", "recorder", "shadow", "admin"}
     told = json.loads(shared.crossfade("status", "--json").stdout)
     assert ({each["process"] for each in told["control"]}, told["blind_workers"]) == (names, [])
